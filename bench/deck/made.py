@@ -30,6 +30,15 @@ def shortened(text: str, limit: int = LONGEST) -> str:
     return f"{words.rstrip(',;: ')} …"
 
 
+def first_clauses(text: str, limit: int = LONGEST) -> str:
+    """The first clauses of a text that have room: whole ones, since half of one can say something else."""
+    text = " ".join(text.split())
+    if len(text) <= limit:
+        return text
+    ends = [found.start() for found in re.finditer(r"[;.] ", text) if found.start() < limit]
+    return f"{text[: ends[-1]]}." if ends else shortened(text, limit)
+
+
 def key_of(*parts: str) -> str:
     """A key from names: lower case letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-") or "slide"

@@ -25,6 +25,8 @@ def comparison_sentence(found: Comparison) -> str:
     what = _what(larger.metric)
     if value is None:
         return f"{one} and {other} cannot be compared: {what}."
+    if value == 0:
+        one, other, value = other, one, math.inf
     if math.isinf(value):
         return f"{one} never got there in most boots, and {other} did: {what}."
     number = ratio_text(larger)

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from bench.cli.options import Json
-from bench.cli.simulate.figures import drawings
 from bench.cli.simulate.options import (
     SEED,
     AnswerOut,
@@ -24,6 +23,7 @@ from bench.cli.simulate.options import (
     terms_of,
 )
 from bench.cli.simulate.progress import Step
+from bench.render.simulation.drawings import answer_drawings
 from bench.sim.answer.terms import choose_baseline, choose_targets
 from bench.sim.host.density import DensityQuestion, answer_density
 from bench.sim.model.file import read_model
@@ -72,4 +72,4 @@ def density(
             baseline=choose_baseline(chosen, baseline),
         )
         answer = answer_density(terms, question)
-    show_answer(answer, out=out, json=json, draw=lambda: list(drawings(answer)))
+    show_answer(answer, out=out, json=json, draw=lambda: list(answer_drawings(answer)))

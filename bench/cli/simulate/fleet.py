@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bench.cli.options import Json
-from bench.cli.simulate import figures
 from bench.cli.simulate.options import (
     SEED,
     AnswerOut,
@@ -33,12 +31,11 @@ from bench.cli.simulate.trace_options import (
     read_variants,
     trace_terms,
 )
-from bench.render.figures import fan
-from bench.render.figures.base import Drawing
+from bench.render.simulation.drawings import answer_drawings
 from bench.sim.answer.terms import choose_baseline
 from bench.sim.cost import read_prices
 from bench.sim.fleet.file import read_fleet
-from bench.sim.fleet.fleet_answer import FleetAnswer, answer_fleet
+from bench.sim.fleet.fleet_answer import answer_fleet
 from bench.sim.fleet.fleet_question import FleetQuestion
 from bench.sim.fleet.needed import Limit
 from bench.sim.model.file import read_model
@@ -125,7 +122,7 @@ def fleet(
             host_kind=host_type,
         )
         answer = answer_fleet(terms, question)
-    show_answer(answer, out=out, json=json, draw=lambda: list(drawings(answer)))
+    show_answer(answer, out=out, json=json, draw=lambda: list(answer_drawings(answer)))
 
 
 def _limit(waiting: str, p99: str | None) -> Limit:
@@ -133,9 +130,3 @@ def _limit(waiting: str, p99: str | None) -> Limit:
         no_room=read_share("--limit-waiting", waiting),
         delay_ns=None if p99 is None else read_span("--limit-p99", p99),
     )
-
-
-def drawings(answer: FleetAnswer) -> Iterator[Drawing]:
-    """The figures of an answer, in their order."""
-    yield from fan.draw_series(answer)
-    yield from figures.drawings(answer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Final
 
 import typer
@@ -35,10 +34,10 @@ from bench.cli.simulate.trace_options import (
     read_variants,
     trace_terms,
 )
-from bench.render.figures import fan, tornado, trade_off
-from bench.render.figures.base import Drawing
+from bench.render.figures import trade_off
+from bench.render.simulation.drawings import answer_drawings
 from bench.sim.answer.terms import choose_baseline
-from bench.sim.fleet.pool_answer import PoolAnswer, PoolQuestion, answer_pool
+from bench.sim.fleet.pool_answer import PoolQuestion, answer_pool
 from bench.sim.fleet.spec import FleetSpec
 from bench.sim.model.file import Model, read_model
 from bench.sim.traces.spec import open_trace
@@ -132,7 +131,7 @@ def pool(
         )
         answer = answer_pool(terms, question)
     tables = (("Keep-alive and pre-warmed boxes", trade_off.point_table(answer)),)
-    show_answer(answer, out=out, json=json, draw=lambda: list(drawings(answer)), tables=tables)
+    show_answer(answer, out=out, json=json, draw=lambda: list(answer_drawings(answer)), tables=tables)
 
 
 def read_keep_alives(text: str) -> tuple[int | None, ...]:
@@ -163,14 +162,3 @@ def _host(model: Model, cpus: int | None, memory: str | None, reserve: str | Non
         reserve_bytes=host_reserve(reserve, size),
         queue_limit=queue,
     )
-
-
-def drawings(answer: PoolAnswer) -> Iterator[Drawing]:
-    """The figures of an answer, in their order."""
-    drawing = trade_off.draw(answer)
-    if drawing is not None:
-        yield drawing
-    # The trade-off is about all points, and everything else about the last one.
-    last = answer.model_copy(update={"short": f"{answer.short}, {trade_off.point_text(answer.points[-1])}"})
-    yield from fan.draw_series(last)
-    yield from tornado.draw_all(last)

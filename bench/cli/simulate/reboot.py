@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from bench.cli.options import Json
-from bench.cli.simulate.figures import drawings
 from bench.cli.simulate.options import (
     SEED,
     AnswerOut,
@@ -27,6 +26,7 @@ from bench.cli.simulate.options import (
     terms_of,
 )
 from bench.cli.simulate.progress import Step
+from bench.render.simulation.drawings import answer_drawings
 from bench.sim.answer.terms import Terms, choose_baseline, choose_targets, find_target
 from bench.sim.host.arrivals import read_arrivals
 from bench.sim.host.reboot import RebootQuestion, answer_reboot
@@ -77,7 +77,7 @@ def reboot(
             arrivals=read_arrivals(interval=interval, poisson=poisson, boxes=sum(counts.values())),
         )
         answer = answer_reboot(terms, question)
-    show_answer(answer, out=out, json=json, draw=lambda: list(drawings(answer)))
+    show_answer(answer, out=out, json=json, draw=lambda: list(answer_drawings(answer)))
 
 
 def read_counts(terms: Terms, text: str, targets: str | None) -> tuple[dict[str, int], bool]:

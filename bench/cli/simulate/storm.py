@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, NamedTuple
 
 import typer
 
 from bench.cli.messages import note
 from bench.cli.options import Json
-from bench.cli.simulate import figures
 from bench.cli.simulate.options import (
     SEED,
     AnswerOut,
@@ -33,14 +31,13 @@ from bench.cli.simulate.options import (
 )
 from bench.cli.simulate.progress import Step
 from bench.cli.simulate.sources import storms_to_show
-from bench.render.figures import capacity
-from bench.render.figures.base import Drawing
+from bench.render.simulation.drawings import answer_drawings
 from bench.sim.answer.terms import Terms, choose_baseline, choose_targets
 from bench.sim.host.arrivals import AT_ONCE, Arrivals, read_arrivals
 from bench.sim.host.curve import MeasuredStorm
 from bench.sim.host.sides import Alone, Side
 from bench.sim.host.sides import nested as read_nested
-from bench.sim.host.storm import StormAnswer, StormQuestion, answer_storm
+from bench.sim.host.storm import StormQuestion, answer_storm
 from bench.sim.model.file import Model, read_model
 from bench.util.errors import UsageError
 
@@ -112,7 +109,7 @@ def storm(
         question = _question(terms, sizes, named, host)
         shown = _measured(question, terms.model, measured, host_change=host_change)
         answer = answer_storm(terms, question, shown)
-    show_answer(answer, out=out, json=json, draw=lambda: list(drawings(answer)))
+    show_answer(answer, out=out, json=json, draw=lambda: list(answer_drawings(answer)))
 
 
 def _refuse_useless(nested: str | None, per_vm: int | None, vm_cpus: int | None) -> None:
@@ -191,11 +188,3 @@ def _measured(
     if not fitting:
         note(f"no measured storm is on the curve: none was {question.where}")
     return found
-
-
-def drawings(answer: StormAnswer) -> Iterator[Drawing]:
-    """The figures of an answer, in their order."""
-    if answer.curve is not None:
-        yield capacity.draw(answer.curve)
-        yield capacity.draw_strip(answer.curve)
-    yield from figures.drawings(answer)

@@ -1,0 +1,296 @@
+"""The slides of one campaign: its questions, their answers, the proof, the pictures, the limits, the command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.analysis.exercises import exercise_headline
+from bench.analysis.ledger import memory_metric
+from bench.analysis.metrics import CPU, headline
+from bench.analysis.residents import marginal_costs
+from bench.analysis.results import Analysis, Comparison
+from bench.deck.made import (
+    file_digest,
+    fitted_rows,
+    key_of,
+    paragraphs,
+    picture_slide,
+    repeat_slide,
+    shortened,
+)
+from bench.deck.sentences import comparison_sentence, cost_line, holding_sentence, value_of
+from bench.deck.slides import LINES, Rows, Slide, Source
+from bench.records.campaign import RECORDS
+from bench.render.content import Section, View
+from bench.render.figures import Figure, campaign_figures
+from bench.render.figures.style import SLIDE
+from bench.render.sections.certificate import CertificateView
+from bench.render.sections.headline import accel_warning, between
+from bench.render.text import clean
+from bench.render.view import build_view
+
+MOST: Final = 12
+"""Slides of one campaign, without its backup slides, where its scenarios leave the choice."""
+_SHARED: Final = 4
+"""Question, certificate, limits, command."""
+_MOST_BACKUP: Final = 12
+"""Backup slides of one campaign, where its scenarios leave the choice."""
+_ORDER: Final = (
+    "ratios", "ladder", "exercise", "first-start", "phases", "storm", "slope", "ledger", "memory", "cpu", "disk",
+    "ecdf", "samples", "blocks",
+)  # fmt: skip
+"""Kinds of figures in the order of a talk."""
+_FIRST: Final = (
+    "storm",
+    "ledger",
+    "first-start",
+    "ladder",
+    "phases",
+    "slope",
+    "memory",
+    "exercise",
+    "cpu",
+    "disk",
+    "ratios",
+)
+"""Kinds that a deck takes first where it has no room for all. Others are backup: every boot, and how they spread."""
+_BACKUP: Final = ("samples", "blocks", "ecdf")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One campaign on its way to slides."""
+
+    path: Path
+    analysis: Analysis
+    view: View
+    source: Source
+
+    @property
+    def caveat(self) -> str:
+        """What stands on every slide: that no box ran."""
+        made = self.view.made
+        return f"{made.capitalize()}: no box ran." if made else ""
+
+
+def campaign_slides(analysis: Analysis, path: Path) -> tuple[View, tuple[Slide, ...]]:
+    """What a campaign's report shows, and its slides; backup slides come last. Keys are unique in the campaign."""
+    view = build_view(analysis, path)
+    part = _Part(path, analysis, view, _source(analysis, view, path))
+    shown: list[Slide] = []
+    backup: list[Slide] = []
+    figures = campaign_figures(analysis, style=SLIDE, keep=True)
+    for section in view.sections:
+        mine = {
+            figure.name.removeprefix(f"{section.name}-"): figure
+            for figure in figures
+            if figure.scenario == section.name
+        }
+        one, other = _scenario_slides(part, section, mine)
+        shown += one
+        backup += other
+    slides = (_question(part), *shown, _same(part), _limits(part), _repeat(part))
+    return view, (*slides, *backup)
+
+
+def _source(analysis: Analysis, view: View, path: Path) -> Source:
+    manifest = analysis.manifest
+    host = manifest.host
+    words = [str(host.get(name, "")) for name in ("cpu_model", "kernel", "fingerprint")]
+    return Source(
+        command=view.redo[0],
+        seed=str(manifest.seed),
+        digest=file_digest(path / RECORDS),
+        host=", ".join(clean(word, limit=80) for word in (*words, view.created_at) if word),
+    )
+
+
+def _question(part: _Part) -> Slide:
+    """What was asked: one question, or a table of several."""
+    view = part.view
+    boxes = ", ".join(dict.fromkeys(row.label for section in view.sections for row in section.rows))
+    lines = (
+        shortened(f"Compared: {boxes}."),
+        f"Measured: {view.extent.partition(' (')[0]}." if not view.made else view.made,
+    )
+    notes = paragraphs(f"The boxes: {boxes}.", f"How much was measured: {view.extent}.", view.origin)
+    if len(view.sections) == 1:
+        sentence = shortened(view.sections[0].question or f"What does {view.sections[0].name} cost?")
+        return Slide(
+            key="question", sentence=sentence, lines=lines, notes=notes, caveat=part.caveat, source=part.source
+        )
+    rows = (("scenario", "question"), *((section.name, section.question) for section in view.sections))
+    return Slide(
+        key="question",
+        sentence=f"This campaign asks {len(view.sections)} questions." if view.sections else "This campaign is empty.",
+        lines=lines[:1],
+        table=fitted_rows(rows) if view.sections else None,
+        notes=notes,
+        caveat=part.caveat,
+        source=part.source,
+    )
+
+
+def _scenario_slides(part: _Part, section: Section, figures: Mapping[str, Figure]) -> tuple[list[Slide], list[Slide]]:
+    """What is shown of a scenario, and its backup slides: as many as the number of scenarios leaves room for."""
+    number = len(part.view.sections)
+    room = max(1, (MOST - _SHARED) // number) - 1
+    answer = _answer(part, section, figures)
+    used = {answer.figure.name} if answer.figure else set()
+    rest = {kind: figure for kind, figure in figures.items() if figure.name not in used}
+    chosen = [kind for kind in _FIRST if kind in rest][:room]
+    backup = [kind for kind in (*_BACKUP[:1], *_FIRST, *_BACKUP) if kind in rest and kind not in chosen]
+    left = list(dict.fromkeys(backup))[: max(2, _MOST_BACKUP // number)]
+    slides = [_picture(part, section, rest[kind], kind) for kind in _ORDER if kind in chosen]
+    return [answer, *slides], [
+        _picture(part, section, rest[kind], kind, hidden=True) for kind in _ORDER if kind in left
+    ]
+
+
+def _picture(part: _Part, section: Section, figure: Figure, kind: str, *, hidden: bool = False) -> Slide:
+    return picture_slide(
+        figure,
+        key_of(section.name, kind),
+        source=part.source,
+        caveat=_caveat(part, section),
+        hidden=hidden,
+    )
+
+
+def _caveat(part: _Part, section: Section) -> str:
+    """What has to stand beside numbers of a scenario: that no box ran, that a CPU was emulated."""
+    return " ".join(filter(None, (part.caveat, accel_warning(part.analysis.cells(section.name)))))
+
+
+def _answer(part: _Part, section: Section, figures: Mapping[str, Figure]) -> Slide:
+    """The answer with its interval; the picture is what the sentence is about."""
+    analysis, answer = part.analysis, section.answer
+    sentence, kinds = _sentence(analysis, section)
+    figure = next((figures[kind] for kind in kinds if kind in figures), None)
+    lines = tuple(_costs(analysis, section)) if answer.pair else ()
+    told = paragraphs(answer.text, answer.shape, *lines, *section.notes)
+    key = key_of(section.name, "answer")
+    if figure is not None:
+        return picture_slide(
+            figure, key, source=part.source, sentence=sentence, caveat=_caveat(part, section), notes=told
+        )
+    return Slide(
+        key=key,
+        sentence=shortened(sentence),
+        lines=lines[:LINES],
+        table=None if lines else _medians(section),
+        caveat=_caveat(part, section),
+        notes=told,
+        source=part.source,
+    )
+
+
+def _sentence(analysis: Analysis, section: Section) -> tuple[str, tuple[str, ...]]:
+    """The answer in one sentence, and the kinds of figures that show it, the best first."""
+    scenario = analysis.scenario(section.name)
+    pair = section.answer.pair
+    costs = marginal_costs(analysis, section.name)
+    if costs:
+        return holding_sentence(costs), ("slope", "ratios")
+    exercise = exercise_headline(scenario)
+    for metric, kinds in ((exercise, ("exercise", "ratios")), (headline(scenario), ("ratios",))):
+        found = between(analysis, *pair, metric) if pair and metric else None
+        if found is not None and value_of(found) is not None:
+            return comparison_sentence(found), kinds
+    ended = [row for row in section.rows if row.boots != "0"]
+    if not ended:
+        return f"No boot of {section.name} has ended yet.", ()
+    if section.answer.emulated:
+        return f"{section.name}: only boxes with an emulated CPU can be compared.", ("ratios", "ladder")
+    return f"{section.name}: no two boxes could be compared.", ("ladder", "ecdf")
+
+
+def _costs(analysis: Analysis, section: Section) -> Iterator[str]:
+    """The ratios of time, memory and CPU of the pair that the answer is about."""
+    pair = section.answer.pair
+    if pair is None:
+        return
+    metrics = (
+        ("time", headline(analysis.scenario(section.name))),
+        ("memory", memory_metric(pair[0])),
+        ("CPU per start", CPU),
+    )
+    for what, metric in metrics:
+        found: Comparison | None = between(analysis, *pair, metric)
+        if found is not None and value_of(found) is not None:
+            yield cost_line(found, what)
+
+
+def _medians(section: Section) -> Rows | None:
+    rows = tuple((row.label, row.headline, row.boots) for row in section.rows)
+    return fitted_rows((("box", section.headline, "boots"), *rows)) if rows else None
+
+
+def _same(part: _Part) -> Slide:
+    """What was compared, and the proof that it is the same."""
+    views = part.view.certificates
+    proven = [view for view in views if view.ok]
+    sentence = _proof(views, proven)
+    rows = (("scenario", "proof"), *((view.scenario, shortened(view.sentence, 160)) for view in views))
+    return Slide(
+        key="same",
+        sentence=sentence,
+        table=_facts(views[0]) if len(views) == 1 and views[0].tables else fitted_rows(rows) if views else None,
+        caveat=part.caveat,
+        notes=paragraphs(*(f"{view.scenario}: {view.sentence}" for view in views)),
+        source=part.source,
+    )
+
+
+def _proof(views: Sequence[CertificateView], proven: Sequence[CertificateView]) -> str:
+    if not views:
+        return "Nothing on record proves that the boxes ran the same."
+    if len(views) == 1:
+        return (
+            "Seen from inside, all boxes run the same workload."
+            if proven
+            else "It is not proven in all facts that the boxes run the same workload."
+        )
+    if len(proven) == len(views):
+        return f"Seen from inside, the boxes of each of {len(views)} scenarios run the same workload."
+    return f"In {len(proven)} of {len(views)} scenarios it is proven that all boxes run the same workload."
+
+
+def _facts(view: CertificateView) -> Rows:
+    """The facts that must be equal, what was asked for, and the result: a slide has no room for a column per box."""
+    table = view.tables[0]
+    return fitted_rows(
+        (("fact", "asked for", "result"), *((row[0], shortened(row[1], 48), row[-1]) for row in table.rows))
+    )
+
+
+def _limits(part: _Part) -> Slide:
+    """What the numbers do not say."""
+    analysis, view = part.analysis, part.view
+    cells = [cell for name in analysis.manifest.scenarios for cell in analysis.cells(name)]
+    accels = sorted({cell.accel for cell in cells} - {"native"})
+    machines = accel_warning(cells) or ("VMs ran on KVM." if "kvm" in accels else "No VM was measured.")
+    failed = sum(group.count for group in view.failures)
+    trials = f"{len(view.doubts)} of {len(analysis.records)} trials were disturbed"
+    kinds = f", and {failed} failed" if failed else ", and none failed"
+    lines = (machines, f"{view.extent.partition(' (')[0].capitalize()}: another day can differ.", f"{trials}{kinds}.")
+    return Slide(
+        key="limits",
+        sentence=f"These are numbers of one host{', and of no other CPU, kernel or version' if not view.made else ''}.",
+        lines=lines if not view.made else (f"{view.made.capitalize()}: no box ran.", *lines[1:]),
+        caveat=part.caveat,
+        notes=paragraphs(
+            part.source.host, f"How much: {view.extent}.", *view.left_out, *view.doubt_kinds, *view.footnotes
+        ),
+        source=part.source,
+    )
+
+
+def _repeat(part: _Part) -> Slide:
+    manifest = part.analysis.manifest
+    return repeat_slide(
+        part.source, version=part.view.redo[1], where="" if not manifest.scenarios else "the directory of the campaign"
+    )

@@ -1,0 +1,131 @@
+"""The slides of a history: what became worse, and at which commit."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from bench import __version__
+from bench.analysis.metrics import Metric
+from bench.deck.made import drawn, fitted_rows, key_of, paragraphs, picture_slide, repeat_slide, shortened
+from bench.deck.part import Part
+from bench.deck.slides import Slide, Source
+from bench.history.acknowledge import FILE, read_acknowledgements
+from bench.history.detect import Change, Checked, check_lines
+from bench.history.series import Series
+from bench.history.store import DirectoryStore, read_history
+from bench.render.commands.history import headline
+from bench.render.figures.base import Figure
+from bench.render.figures.history import draw, format_change
+from bench.render.text import clean, quantity
+
+_MOST: Final = 6
+"""Series with a slide, those that changed first."""
+_MOST_BACKUP: Final = 12
+
+
+def history_part(path: Path) -> Part:
+    """The part of a history's directory. Raises HistoryError: a line is damaged."""
+    checked = check_lines(
+        read_history(DirectoryStore(path)),
+        acknowledgements=read_acknowledgements(Path(FILE)) if Path(FILE).exists() else (),
+        today=datetime.now(UTC).date(),
+    )
+    commits = {commit.id for series in checked.series for commit in series.commits}
+    hosts = ", ".join(dict.fromkeys(clean(series.fingerprint) for series in checked.series))
+    last = max((commit.committed_at for series in checked.series for commit in series.commits), default="")
+    source = Source(command=shlex.join(["boxbench", "history", "check", "--dir", str(path)]), host=f"host {hosts}")
+    ordered = sorted(checked.series, key=lambda series: not _of(checked, series))
+    pictures = _pictures(checked, ordered[: _MOST + _MOST_BACKUP], source)
+    slides = [_question(checked, len(commits), source), _verdict(checked, source)]
+    slides += pictures[:_MOST]
+    slides += [_limits(checked, source), repeat_slide(source, version=f"boxbench {__version__}", where="")]
+    return Part(
+        title="Did anything become worse?",
+        subtitle=f"{len(commits)} commits, {len(checked.series)} series, host {hosts}",
+        date=last[:10],
+        slides=(*slides, *pictures[_MOST:]),
+    )
+
+
+def _of(checked: Checked, series: Series) -> list[Change]:
+    return [change for change in checked.changes if change.series is series]
+
+
+def _question(checked: Checked, commits: int, source: Source) -> Slide:
+    return Slide(
+        key="question",
+        sentence=f"Did anything become worse over {commits} commits?",
+        lines=(
+            f"{len(checked.series)} series: each is one metric of one box on one host.",
+            f"A change is told from chance from {checked.needed} commits on.",
+        ),
+        notes=f"Changes were looked for with the detector {checked.detector}.",
+        source=source,
+    )
+
+
+def _verdict(checked: Checked, source: Source) -> Slide:
+    said = headline(checked)
+    rows = tuple(
+        (
+            clean(change.series.cell),
+            Metric(change.series.metric).label,
+            change.commits,
+            f"{_value(change, change.step.before)} → {_value(change, change.step.after)}",
+            format_change(change),
+            str(change.state),
+        )
+        for change in sorted(checked.changes, key=lambda one: one not in checked.open)
+    )
+    head = ("cell", "metric", "commits", "before → after", "change", "state")
+    return Slide(
+        key="verdict",
+        sentence=shortened(f"{said[:1].upper()}{said[1:]}."),
+        table=fitted_rows((head, *rows), 7) if rows else None,
+        lines=() if rows else ("No series has a change that can be told from chance.",),
+        notes=paragraphs(*(f"{row[0]}, {row[1]}: {row[3]} in {row[2]} ({row[5]})" for row in rows[:20])),
+        source=source,
+    )
+
+
+def _value(change: Change, value: float) -> str:
+    return quantity(value, Metric(change.series.metric).unit)
+
+
+def _pictures(checked: Checked, series: list[Series], source: Source) -> list[Slide]:
+    """A slide for each series that has a figure; after the first ones they are backup."""
+    found: list[tuple[Series, Figure]] = []
+    for number, one in enumerate(series):
+        changes = _of(checked, one)
+        figures = drawn(lambda one=one, changes=changes, number=number: filter(None, [draw(one, changes, number)]))  # type: ignore[misc]
+        found += [(one, figure) for figure in figures]
+    return [
+        picture_slide(
+            figure,
+            key_of("series", str(place)),
+            source=source,
+            sentence=_sentence(one, _of(checked, one)),
+            hidden=place > _MOST,
+        )
+        for place, (one, figure) in enumerate(found, start=1)
+    ]
+
+
+def _sentence(series: Series, changes: list[Change]) -> str:
+    """What a series shows, of its latest change."""
+    name = f"{clean(series.cell)}, {Metric(series.metric).label}"
+    if not changes:
+        return f"{name}: no change that can be told from chance over {len(series.values)} commits."
+    last = changes[-1]
+    before, after = _value(last, last.step.before), _value(last, last.step.after)
+    return f"{name}: from {before} to {after} in {last.commits} ({last.state})."
+
+
+def _limits(checked: Checked, source: Source) -> Slide:
+    short = f"{checked.too_short} of {len(checked.series)} series are too short to show a change."
+    left = f"{checked.left_out} series are left out: they have none of the latest commits." if checked.left_out else ""
+    lines = tuple(filter(None, (short, left, "A change of the host looks like a change of the code.")))
+    return Slide(key="limits", sentence="A history shows where numbers moved, not why.", lines=lines, source=source)

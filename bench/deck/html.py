@@ -1,0 +1,110 @@
+"""``deck.html``: one self-contained page that is shown slide by slide, and is a long page without its script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from bench.deck.slides import Deck, Slide
+from bench.render.figures.base import with_variables
+from bench.render.html import page_environment
+from bench.render.palette import PALETTE
+from bench.util.package_data import templates_dir
+
+SCRIPT: Final = "deck.js"
+KEYS: Final = (
+    ("→ ↓ Space PageDown", "next slide"),
+    ("← ↑ Shift+Space PageUp", "slide before"),
+    ("Home, End", "first slide, last slide"),
+    ("F", "full screen"),
+    ("O", "overview: arrows and Enter choose"),
+    ("S", "window with notes, clock and next slide"),
+    ("B", "black, and back"),
+    ("P", "all slides as one page, and back"),
+    ("?", "these keys"),
+)
+_SIZES: Final = ((60, "large"), (110, "middle"), (170, "small"))
+"""Up to so many characters a sentence has this size."""
+_MOST_NUMBERS: Final = 24
+"""Rows of a figure's table in the notes."""
+_ID: Final = re.compile(r'\b(id="|href="#|url\(#)')
+_LABELS: Final = re.compile(r'aria-labelledby="([^"]*)"')
+_SIZE: Final = re.compile(r'(<svg\b[^>]*?) width="[^"]*"| height="[^"]*"')
+
+
+def write_html(deck: Deck, path: Path) -> None:
+    """Write the page. The same deck gives the same bytes. Raises OSError."""
+    path.write_text(render_html(deck), encoding="utf-8")
+
+
+def render_html(deck: Deck) -> str:
+    """The page's text."""
+    environment = page_environment()
+    script = (templates_dir() / SCRIPT).read_text(encoding="utf-8").strip()
+    return environment.get_template("deck.html.j2").render(
+        deck=deck,
+        slides=[_opening(deck), *(_slide(slide, number) for number, slide in enumerate(deck.slides, start=2))],
+        # Style sheet and script are ours; autoescape would turn their quotes into entities.
+        style=Markup(environment.get_template("deck.css.j2").render(colours=PALETTE)),
+        script=Markup(script),
+        script_hash=script_hash(script),
+        keys=KEYS,
+    )
+
+
+def script_hash(script: str) -> str:
+    """The source expression that allows this script and no other in a page's content security policy."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
+
+
+def _opening(deck: Deck) -> dict[str, Any]:
+    lines = tuple(line for line in (deck.subtitle, deck.date) if line)
+    return {
+        "opening": True,
+        "sentence": deck.title,
+        "size": size_of(deck.title),
+        "lines": lines,
+        "notes": (f"This deck is made again by `{deck.source}`.",) if deck.source else (),
+        "svg": None,
+        "table": None,
+        "numbers": None,
+        "caveat": "",
+        "hidden": False,
+    }
+
+
+def _slide(slide: Slide, number: int) -> dict[str, Any]:
+    figure = slide.figure
+    return {
+        "opening": False,
+        "sentence": slide.sentence,
+        "size": size_of(slide.sentence),
+        "lines": slide.lines,
+        "svg": None if figure is None else _picture(figure.light_svg, number),
+        "table": slide.table,
+        "caveat": slide.caveat,
+        "notes": (*filter(None, slide.notes.split("\n\n")), *slide.source.lines),
+        "numbers": None if figure is None or len(figure.table) > _MOST_NUMBERS else figure.table,
+        "hidden": slide.hidden,
+    }
+
+
+def size_of(sentence: str) -> str:
+    """The name of the size of a sentence: the longer, the smaller."""
+    return next((name for most, name in _SIZES if len(sentence) <= most), "tiny")
+
+
+def _picture(svg: str, number: int) -> Markup:
+    """A figure for one slide: in the page's colours, as large as its place, with ids of its own.
+
+    Two campaigns can have figures of one name, and ids of a page are unique.
+    """
+    prefix = f"s{number}-"
+    text = _ID.sub(lambda found: f"{found[1]}{prefix}", with_variables(svg))
+    text = _LABELS.sub(lambda found: f'aria-labelledby="{" ".join(prefix + one for one in found[1].split())}"', text)
+    return Markup(_SIZE.sub(lambda found: found[1] or "", text, count=2))

@@ -1,0 +1,128 @@
+"""A deck of what directories hold: campaigns, gates, histories, simulated answers."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, Literal
+
+from bench.analysis.analyse import analyse
+from bench.deck.campaign import campaign_slides
+from bench.deck.gate import gate_part
+from bench.deck.history import history_part
+from bench.deck.made import key_of, shortened, with_pictures
+from bench.deck.part import Part
+from bench.deck.simulation import simulation_part
+from bench.deck.slides import Deck, Slide
+from bench.gate.model import RESULT
+from bench.history.store import SUFFIX
+from bench.records.campaign import read_campaign
+from bench.records.manifest import MANIFEST
+from bench.render.simulation.page import JSON
+from bench.util.errors import UsageError
+from bench.util.paths import is_directory, is_file
+
+Kind = Literal["campaign", "gate", "history", "simulation"]
+_HINT: Final = (
+    "name the directory that a command printed: of a campaign, of a gate, of a history, or of an answer of "
+    "`boxbench simulate` with -o"
+)
+
+
+def kind_of(path: Path) -> Kind:
+    """What a directory holds. Raises UsageError: none of the four, or no directory."""
+    if not is_directory(path):
+        raise UsageError(f"{path} is not a directory", hint=_HINT)
+    if is_file(path / RESULT):
+        return "gate"
+    if is_file(path / MANIFEST):
+        return "campaign"
+    if is_file(path / JSON):
+        return "simulation"
+    if any(path.glob(f"*{SUFFIX}")):
+        return "history"
+    raise UsageError(f"{path} holds neither a campaign nor a gate, a history or a simulated answer", hint=_HINT)
+
+
+def deck_of(paths: Sequence[Path], *, png: bool = True) -> Deck:
+    """The deck of some directories, a part for each. Numbers of two directories are never pooled or compared.
+
+    Args:
+        png: figures have PNGs, too.
+
+    Raises:
+        UsageError: a directory holds none of the kinds, is named twice, or a campaign has no results.
+        CampaignError, RecordError, HistoryError: a file is damaged.
+    """
+    if not paths:
+        raise UsageError("there is nothing to make slides of", hint=_HINT)
+    _refuse_twice(paths)
+    parts = [_READERS[kind_of(path)](path) for path in paths]
+    slides = parts[0].slides if len(parts) == 1 else _joined(parts)
+    return Deck(
+        title=shortened(" · ".join(dict.fromkeys(part.title for part in parts)), 120),
+        subtitle=shortened(" · ".join(dict.fromkeys(part.subtitle for part in parts)), 200),
+        slides=with_pictures(slides) if png else tuple(slides),
+        date=max((part.date for part in parts), default=""),
+        source=shlex.join(["boxbench", "slides", *map(str, paths)]),
+    )
+
+
+def campaign_part(path: Path) -> Part:
+    """The part of a campaign. Raises UsageError: it has no results; CampaignError, RecordError: it is damaged."""
+    manifest, records = read_campaign(path)
+    if not any(record.outcome == "ok" for record in records):
+        what = f"its {len(records)} trials all failed" if records else "no trial has ended"
+        raise UsageError(
+            f"{path} has no results to show: {what}",
+            hint=f"`boxbench report {shlex.quote(str(path))}` says why"
+            if records
+            else f"finish it with `boxbench resume {shlex.quote(str(path))}`",
+        )
+    view, slides = campaign_slides(analyse(manifest, records), path)
+    return Part(
+        title=view.title,
+        subtitle=f"{view.extent.partition(' (')[0]}, host {manifest.host.get('fingerprint', 'unknown')}",
+        date=manifest.created_at[:10],
+        slides=slides,
+    )
+
+
+_READERS: Final[dict[Kind, Callable[[Path], Part]]] = {
+    "campaign": campaign_part,
+    "gate": gate_part,
+    "history": history_part,
+    "simulation": simulation_part,
+}
+
+
+def _refuse_twice(paths: Sequence[Path]) -> None:
+    real = [path.resolve() for path in paths]
+    twice = next((path for at, path in enumerate(paths) if real[at] in real[:at]), None)
+    if twice is not None:
+        raise UsageError(f"{twice} is named twice", hint="name each directory once")
+
+
+def _joined(parts: Sequence[Part]) -> tuple[Slide, ...]:
+    """All parts behind one another, each with a slide that names it; the backup slides of all parts come last."""
+    shown: list[Slide] = []
+    backup: list[Slide] = []
+    for number, part in enumerate(parts, start=1):
+        own = [replace(slide, key=key_of(f"part-{number}", slide.key)) for slide in part.slides]
+        shown.append(_opening(part, number, len(parts)))
+        shown += [slide for slide in own if not slide.hidden]
+        backup += [slide for slide in own if slide.hidden]
+    return (*shown, *backup)
+
+
+def _opening(part: Part, number: int, count: int) -> Slide:
+    return Slide(
+        key=f"part-{number}",
+        sentence=shortened(f"Part {number} of {count}: {part.title}"),
+        lines=(part.subtitle, part.date) if part.date else (part.subtitle,),
+        caveat="Numbers of two parts are not compared.",
+        notes="Each part was made by itself. Its numbers are not pooled with those of other parts.",
+        source=part.slides[-1].source if part.slides else Slide(key="none", sentence="None.").source,
+    )

@@ -1,0 +1,164 @@
+"""The slides of a simulated answer, and of a check of a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from html import unescape
+from pathlib import Path
+from typing import Final
+
+from bench import __version__
+from bench.deck.made import (
+    drawn,
+    file_digest,
+    first_clauses,
+    fitted_rows,
+    key_of,
+    paragraphs,
+    picture_slide,
+    repeat_slide,
+    shortened,
+)
+from bench.deck.part import Part
+from bench.deck.slides import LINES, Rows, Slide, Source
+from bench.render.answer_groups import number_tables
+from bench.render.answer_tables import bottleneck_table, bound_lines, distance_table, influence_table, ratio_table
+from bench.render.commands.check_words import headline as check_headline
+from bench.render.commands.simulation_check import LEVEL_HEAD, NOTE, level_rows, target_sentences
+from bench.render.figures.base import Figure
+from bench.render.figures.simulation_check import draw as draw_check
+from bench.render.results import PAGE
+from bench.render.simulation.drawings import answer_drawings
+from bench.render.simulation.page import JSON
+from bench.render.simulation.read import read_answer
+from bench.render.simulation.skeleton import SIMULATED
+from bench.render.text import clean
+from bench.sim.answer.answer import Answer
+from bench.sim.answer.terms import emulated_sentences
+from bench.sim.answer.words import BOUND
+from bench.sim.check.result import Check
+
+_MOST_FIGURES: Final = 6
+"""Shown; more of them are backup."""
+_COMMAND: Final = re.compile(r'<section id="redo">.*?<pre><code>([^<]*)</code></pre>', re.DOTALL)
+"""The command in the page of an answer; its JSON has none."""
+_MADE: Final = f"{SIMULATED.capitalize()}."
+
+
+def simulation_part(path: Path) -> Part:
+    """The part of the directory of an answer. Raises RecordError: the answer is damaged."""
+    found = read_answer(path)
+    source = Source(
+        command=_command(path / PAGE),
+        seed=str(found.seed),
+        digest=file_digest(path / JSON),
+        host=f"model {found.model}",
+    )
+    slides = tuple(_check(found, source) if isinstance(found, Check) else _answer(found, source))
+    title = "How well does the model predict?" if isinstance(found, Check) else found.short or found.question
+    return Part(
+        title=shortened(clean(title), 120),
+        subtitle=f"{SIMULATED}, seed {found.seed}",
+        date="",
+        slides=tuple(sorted(slides, key=lambda slide: slide.hidden)),
+    )
+
+
+def _command(page: Path) -> str:
+    """The command that a page names; empty when there is no page, or it names none."""
+    try:
+        found = _COMMAND.search(page.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return ""
+    return clean(unescape(found[1]), limit=2000) if found else ""
+
+
+def _answer(answer: Answer, source: Source) -> Iterator[Slide]:
+    caveat = first_clauses(" ".join((_MADE, *map(clean, answer.warnings[:1]))), 200)
+    said, _, bound = answer.headline.partition(BOUND)
+    yield Slide(
+        key="question",
+        sentence=shortened(clean(answer.question)),
+        lines=(f"Simulated with the model {clean(answer.model)}, {answer.draws} draws.",),
+        caveat=caveat,
+        notes=paragraphs(*map(clean, answer.warnings)),
+        source=source,
+    )
+    numbers = next((one.table for one in number_tables(answer) if len(one.table) > 1), None)
+    yield Slide(
+        key="answer",
+        sentence=first_clauses(clean(said, limit=2000)),
+        table=fitted_rows(_rows(numbers)) if numbers else None,
+        caveat=caveat,
+        notes=paragraphs(clean(answer.headline, limit=2000), clean(bound, limit=2000), *bound_lines(answer)),
+        source=source,
+    )
+    yield from _pictures(drawn(lambda: answer_drawings(answer)), caveat, source)
+    yield from _tables(answer, caveat, source)
+    yield _limits((*answer.unanswered, *answer.assumed, *answer.left_out), answer.warnings, caveat, source)
+    yield repeat_slide(source, version=f"boxbench {__version__}", where="")
+
+
+def _tables(answer: Answer, caveat: str, source: Source) -> Iterator[Slide]:
+    """Slides of tables, where there is something in them."""
+    found = (
+        ("ratios", "So many times as much as the first is needed.", ratio_table(answer)),
+        ("distance", "So far beyond the data does the question lie.", distance_table(answer)),
+        ("limits-it", "This limits the answer.", bottleneck_table(answer)),
+        ("open", "This decides what is open in the answer.", influence_table(answer, most=3)),
+    )
+    for key, sentence, table in found:
+        if len(table) > 1:
+            hidden = key in ("ratios", "open")
+            rows = fitted_rows(_rows(table), 6)
+            yield Slide(key=key, sentence=sentence, table=rows, caveat=caveat, source=source, hidden=hidden)
+
+
+def _check(found: Check, source: Source) -> Iterator[Slide]:
+    said = check_headline(found)
+    emulated = emulated_sentences([target.label for target in found.targets])
+    caveat = " ".join((_MADE, *emulated))
+    yield Slide(
+        key="question",
+        sentence="How well does the model predict storms that it has not seen?",
+        lines=(shortened(clean(found.design), 200), shortened(f"Scored: {', '.join(map(clean, found.sources))}.", 200)),
+        caveat=caveat,
+        source=source,
+    )
+    rows = tuple(level_rows(found))
+    yield Slide(
+        key="answer",
+        sentence=first_clauses(f"{said[:1].upper()}{said[1:]}."),
+        table=fitted_rows(_rows((LEVEL_HEAD, *rows))) if rows else None,
+        caveat=caveat,
+        notes=paragraphs(said, *(line for target in found.targets for line in target_sentences(target))),
+        source=source,
+    )
+    figures = drawn(lambda: [one for target in found.targets for one in draw_check(target, found.cpus)])
+    yield from _pictures(figures, caveat, source)
+    yield _limits((*found.left_out, *found.notes, NOTE), (), caveat, source)
+    yield repeat_slide(source, version=f"boxbench {__version__}", where="")
+
+
+def _pictures(figures: Sequence[Figure], caveat: str, source: Source) -> Iterator[Slide]:
+    for number, figure in enumerate(figures):
+        yield picture_slide(
+            figure, key_of("figure", figure.name), source=source, caveat=caveat, hidden=number >= _MOST_FIGURES
+        )
+
+
+def _limits(what: Sequence[str], warnings: Sequence[str], caveat: str, source: Source) -> Slide:
+    lines = [clean(line, limit=2000) for line in (*warnings, *what)]
+    return Slide(
+        key="limits",
+        sentence="No box ran for these numbers: they are of a model.",
+        lines=tuple(first_clauses(line, 200) for line in lines[:LINES]),
+        caveat=caveat,
+        notes=paragraphs(*lines),
+        source=source,
+    )
+
+
+def _rows(table: Sequence[Sequence[str]]) -> Rows:
+    return tuple(tuple(row) for row in table)
