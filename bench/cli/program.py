@@ -25,6 +25,7 @@ PANELS: Final[Panels] = {
         "plan": CommandEntry("bench.cli.plan:plan", "Show the trials of `run` in their order."),
         "report": CommandEntry("bench.cli.report:report", "Write the report of a campaign again."),
         "compare": CommandEntry("bench.cli.compare:compare", "Put two campaigns beside each other."),
+        "slides": CommandEntry("bench.cli.slides:slides", "Make a deck of slides of results."),
         "export": CommandEntry("bench.cli.export:export", "Convert results for other programs."),
         "cache": CommandEntry("bench.cli.cache.group:cache", "Show and prune what was prepared for boxes."),
         "clean": CommandEntry("bench.cli.clean:clean", "Remove what interrupted campaigns left behind."),

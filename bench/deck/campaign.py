@@ -14,6 +14,7 @@ from bench.analysis.residents import marginal_costs
 from bench.analysis.results import Analysis, Comparison
 from bench.deck.made import (
     file_digest,
+    first_clauses,
     fitted_rows,
     key_of,
     paragraphs,
@@ -27,7 +28,7 @@ from bench.records.campaign import RECORDS
 from bench.render.content import Section, View
 from bench.render.figures import Figure, campaign_figures
 from bench.render.figures.style import SLIDE
-from bench.render.sections.certificate import CertificateView
+from bench.render.sections.certificate import NONE, NOT_EQUAL, CertificateView
 from bench.render.sections.headline import accel_warning, between
 from bench.render.text import clean
 from bench.render.view import build_view
@@ -111,7 +112,7 @@ def _source(analysis: Analysis, view: View, path: Path) -> Source:
 def _question(part: _Part) -> Slide:
     """What was asked: one question, or a table of several."""
     view = part.view
-    boxes = ", ".join(dict.fromkeys(row.label for section in view.sections for row in section.rows))
+    boxes = ", ".join(dict.fromkeys(clean(row.cell.box) for section in view.sections for row in section.rows))
     lines = (
         shortened(f"Compared: {boxes}."),
         f"Measured: {view.extent.partition(' (')[0]}." if not view.made else view.made,
@@ -169,6 +170,8 @@ def _answer(part: _Part, section: Section, figures: Mapping[str, Figure]) -> Sli
     """The answer with its interval; the picture is what the sentence is about."""
     analysis, answer = part.analysis, section.answer
     sentence, kinds = _sentence(analysis, section)
+    if len(part.view.sections) > 1 and not sentence.startswith(section.name):
+        sentence = f"{section.name}: {sentence[:1].lower()}{sentence[1:]}"
     figure = next((figures[kind] for kind in kinds if kind in figures), None)
     lines = tuple(_costs(analysis, section)) if answer.pair else ()
     told = paragraphs(answer.text, answer.shape, *lines, *section.notes)
@@ -232,8 +235,7 @@ def _medians(section: Section) -> Rows | None:
 def _same(part: _Part) -> Slide:
     """What was compared, and the proof that it is the same."""
     views = part.view.certificates
-    proven = [view for view in views if view.ok]
-    sentence = _proof(views, proven)
+    sentence = _proof(views) if views else NONE
     rows = (("scenario", "proof"), *((view.scenario, shortened(view.sentence, 160)) for view in views))
     return Slide(
         key="same",
@@ -245,18 +247,25 @@ def _same(part: _Part) -> Slide:
     )
 
 
-def _proof(views: Sequence[CertificateView], proven: Sequence[CertificateView]) -> str:
-    if not views:
-        return "Nothing on record proves that the boxes ran the same."
+def _proof(views: Sequence[CertificateView]) -> str:
+    """What is proven, in one sentence: of one scenario, or of several."""
     if len(views) == 1:
-        return (
-            "Seen from inside, all boxes run the same workload."
-            if proven
-            else "It is not proven in all facts that the boxes run the same workload."
-        )
-    if len(proven) == len(views):
+        return "Seen from inside, all boxes run the same workload." if views[0].ok else first_clauses(views[0].sentence)
+    proven = [view for view in views if view.ok]
+    if len(proven) == len(views) > 0:
         return f"Seen from inside, the boxes of each of {len(views)} scenarios run the same workload."
-    return f"In {len(proven)} of {len(views)} scenarios it is proven that all boxes run the same workload."
+    unequal = sum(_has(view, NOT_EQUAL) for view in views)
+    if unequal:
+        return f"In {unequal} of {len(views)} scenarios boxes differ in something that must be equal."
+    silent = sum(not view.tables for view in views)
+    if silent:
+        return f"In {silent} of {len(views)} scenarios nothing on record proves that the boxes ran the same."
+    unknown = f"in {len(views) - len(proven)} of {len(views)} scenarios not all is known"
+    return f"Nothing differs that must be equal, but {unknown}."
+
+
+def _has(view: CertificateView, result: str) -> bool:
+    return any(row[-1] == result for row in (view.tables[0].rows if view.tables else ()))
 
 
 def _facts(view: CertificateView) -> Rows:

@@ -126,7 +126,7 @@ def _is_ours(directory: Path, generator: str) -> bool:
 
 
 def _write(final: Path, page: str, figures: Sequence[Figure], data: Mapping[str, str]) -> None:
-    with _parents(final) as is_new, _staged(final.parent if is_new else final) as stage:
+    with made_parents(final) as is_new, staged(final.parent if is_new else final) as stage:
         if figures:
             (stage / FIGURES).mkdir()
         for figure in figures:
@@ -141,7 +141,7 @@ def _write(final: Path, page: str, figures: Sequence[Figure], data: Mapping[str,
 
 
 @contextmanager
-def _parents(final: Path) -> Iterator[bool]:
+def made_parents(final: Path) -> Iterator[bool]:
     """Make the directories above a new one, and remove them again when it fails. Gives whether it is new."""
     if final.exists():
         yield False
@@ -160,7 +160,7 @@ def _parents(final: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def _staged(parent: Path) -> Iterator[Path]:
+def staged(parent: Path) -> Iterator[Path]:
     """A new directory on the same disk, which is gone afterwards unless it was renamed."""
     stage = parent / f".boxbench-{secrets.token_hex(4)}"
     try:

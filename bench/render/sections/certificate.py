@@ -20,9 +20,10 @@ from bench.render.text import MISSING, clean
 
 NONE: Final = "No certificate: nothing on record proves that the boxes ran the same."
 SAME: Final = "="
+NOT_EQUAL: Final = "NOT EQUAL"
 _STATUS: Final[Mapping[Status, str]] = {
     "equal": "equal",
-    "unequal": "NOT EQUAL",
+    "unequal": NOT_EQUAL,
     "declared": "differs, declared",
     "unknown": "unknown",
     "same": "same",

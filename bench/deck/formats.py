@@ -1,0 +1,132 @@
+"""The file formats of decks, and a directory that gets all of them or none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from bench.deck.slides import Deck
+from bench.render.results import made_parents, staged
+from bench.util.durable import sync_directory
+from bench.util.errors import ResultError, UsageError
+from bench.util.paths import exists, is_directory
+
+PICTURES: Final = "pictures"
+"""The folder beside Markdown files that has their pictures."""
+_OTHER: Final = "choose a new directory with -o, or one that holds nothing but an earlier deck"
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format.
+
+    Attributes:
+        file: its name in the directory of a deck.
+        writer: ``module:function`` as text, so that a format's library is imported only when it is used.
+        png: needs pictures as PNG.
+        needs: a package that it needs beside those that Boxbench always has; empty: none.
+        pictures: also writes into PICTURES.
+    """
+
+    file: str
+    writer: str
+    png: bool = False
+    needs: str = ""
+    pictures: bool = False
+
+
+FORMATS: Final[dict[str, Format]] = {
+    "html": Format("deck.html", "bench.deck.html:write_html"),
+    "pdf": Format("deck.pdf", "bench.deck.pdf:write_pdf"),
+    "pptx": Format("deck.pptx", "bench.deck.pptx.write:write_pptx", png=True, needs="pptx"),
+    "marp": Format("deck.marp.md", "bench.deck.markdown:write_marp", png=True, pictures=True),
+    "quarto": Format("deck.quarto.md", "bench.deck.markdown:write_quarto", png=True, pictures=True),
+}
+ALL: Final = "all"
+
+
+def read_formats(text: str) -> tuple[str, ...]:
+    """Names of formats from ``html,pdf`` or ``all``. Raises UsageError: there is no such format."""
+    names = tuple(dict.fromkeys(word.strip() for word in text.split(",")))
+    unknown = next((name for name in names if name not in (*FORMATS, ALL)), None)
+    if unknown is not None:
+        raise UsageError(
+            f"--format {unknown}: there is no such format", hint=f"there are {', '.join(FORMATS)} and {ALL}"
+        )
+    return tuple(FORMATS) if ALL in names else names
+
+
+def is_missing(name: str) -> bool:
+    """Whether a format needs a package that is not installed."""
+    return bool(FORMATS[name].needs) and find_spec(FORMATS[name].needs) is None
+
+
+def check_deck_place(directory: Path) -> None:
+    """Refuse a place that holds something else than a deck, before the work. Raises UsageError."""
+    known = {one.file for one in FORMATS.values()} | {PICTURES}
+    try:
+        names = [place.name for place in directory.iterdir()] if exists(directory) else []
+    except OSError as error:
+        raise UsageError(f"-o {directory}: {error.strerror}", hint=_OTHER) from None
+    foreign = sorted(name for name in names if name not in known and not name.startswith("."))
+    if foreign:
+        raise UsageError(f"-o {directory} holds files of something else, such as {foreign[0]!r}", hint=_OTHER)
+    nearest = next((place for place in (directory, *directory.absolute().parents) if exists(place)), directory)
+    if not is_directory(nearest) or not os.access(nearest, os.W_OK | os.X_OK):
+        raise UsageError(f"-o {directory}: {nearest} is no directory in which you can write", hint=_OTHER)
+
+
+def write_deck(
+    deck: Deck, directory: Path, formats: Sequence[str], *, template: Path | None = None
+) -> tuple[Path, ...]:
+    """Write a deck in some formats; returns the files. All of them appear, or none.
+
+    Files of an earlier deck in other formats stay.
+
+    Args:
+        template: a PowerPoint file whose layouts ``pptx`` uses.
+
+    Raises:
+        UsageError: the directory holds something else, or the template is not usable.
+        BoxbenchError: a package is missing.
+        ResultError: the disk is full or fails. What was there before is as it was.
+    """
+    check_deck_place(directory)
+    final = directory.resolve()
+    try:
+        with made_parents(final) as is_new, staged(final.parent if is_new else final) as stage:
+            for name in formats:
+                _writer(name, template)(deck, stage / FORMATS[name].file)
+            if is_new:
+                stage.rename(final)
+                sync_directory(final.parent)
+            else:
+                _replace(stage, final)
+    except OSError as error:
+        raise ResultError(
+            f"{directory} cannot be written: {error.strerror}", hint="choose another directory with -o, or make room"
+        ) from None
+    return tuple(directory / FORMATS[name].file for name in formats)
+
+
+def _writer(name: str, template: Path | None) -> Callable[[Deck, Path], None]:
+    module, _, function = FORMATS[name].writer.partition(":")
+    writer: Callable[..., None] = getattr(import_module(module), function)
+    return partial(writer, template=template) if name == "pptx" else writer
+
+
+def _replace(stage: Path, final: Path) -> None:
+    """Move new files over those of an earlier deck. Pictures that no slide has any more are removed."""
+    for made in sorted(stage.iterdir()):
+        old = final / made.name
+        if made.is_dir() and old.is_dir():
+            shutil.rmtree(old)
+        made.rename(old)
+    sync_directory(final)

@@ -1,0 +1,106 @@
+"""Decks as Markdown for Marp and for Quarto, with pictures beside. Each has a syntax of its own for notes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from bench.deck.formats import PICTURES
+from bench.deck.slides import Deck, Slide
+from bench.render.markdown import escape, table
+
+_STYLE: Final = """\
+style: |
+  section { font-size: 26px; justify-content: flex-start; padding: 44px 56px; }
+  h1, h2 { font-size: 36px; margin: 0 0 12px; }
+  img { display: block; margin: 0 auto; max-height: 470px; max-width: 100%; background: transparent; }
+  table { font-size: 22px; width: 100%; }
+  footer { color: #6b4300; font-weight: bold; font-size: 20px; }"""
+
+
+def write_marp(deck: Deck, path: Path) -> None:
+    """Write Markdown for Marp and the pictures. Raises OSError."""
+    head = ["---", "marp: true", f"title: {json.dumps(deck.title)}", "paginate: true", "size: 16:9", _STYLE, "---"]
+    first = [f"# {escape(deck.title)}", *(escape(line) for line in (deck.subtitle, deck.date) if line)]
+    slides = [
+        first,
+        *(_marp_slide(slide, name) for slide, name in zip(deck.slides, _pictures(deck, path), strict=True)),
+    ]
+    path.write_text("\n".join(head) + "\n\n" + "\n\n---\n\n".join(map(_block, slides)) + "\n", encoding="utf-8")
+
+
+def write_quarto(deck: Deck, path: Path) -> None:
+    """Write Markdown for Quarto (reveal.js) and the pictures. Raises OSError."""
+    head = [
+        "---",
+        f"title: {json.dumps(deck.title)}",
+        f"subtitle: {json.dumps(deck.subtitle)}",
+        *([f"date: {json.dumps(deck.date)}"] if deck.date else []),
+        "format:",
+        "  revealjs:",
+        "    slide-number: true",
+        "    embed-resources: true",
+        "    width: 1280",
+        "    height: 720",
+        "---",
+    ]
+    slides = [_quarto_slide(slide, name) for slide, name in zip(deck.slides, _pictures(deck, path), strict=True)]
+    path.write_text("\n".join(head) + "\n\n" + "\n\n".join(map(_block, slides)) + "\n", encoding="utf-8")
+
+
+def _pictures(deck: Deck, path: Path) -> list[str]:
+    """Write the pictures beside the file; returns a name for each slide, empty where it has none."""
+    names = []
+    folder = path.parent / PICTURES
+    for number, slide in enumerate(deck.slides, start=2):
+        png = slide.figure.light_png if slide.figure else None
+        names.append(f"{number:02d}-{slide.key}.png" if png else "")
+        if png:
+            folder.mkdir(exist_ok=True)
+            (folder / names[-1]).write_bytes(png)
+    return names
+
+
+def _block(parts: Sequence[str]) -> str:
+    return "\n\n".join(filter(None, parts))
+
+
+def _marp_slide(slide: Slide, picture: str) -> list[str]:
+    return [
+        f"<!-- _footer: {json.dumps(_in_comment(slide.caveat))} -->" if slide.caveat else "",
+        "<!-- _paginate: skip -->" if slide.hidden else "",
+        f"## {_title(slide)}",
+        *(f"![{escape(slide.alt)}]({PICTURES}/{picture})" for _ in [0] if picture),
+        *(escape(line) for line in slide.lines),
+        table(slide.table[0], slide.table[1:]) if slide.table else "",
+        f"<!--\n{_in_comment(_spoken(slide))}\n-->",
+    ]
+
+
+def _quarto_slide(slide: Slide, picture: str) -> list[str]:
+    number = ' {visibility="uncounted"}' if slide.hidden else ""
+    alt = slide.alt.replace("\\", "\\\\").replace('"', '\\"')
+    return [
+        f"## {_title(slide)}{number}",
+        f'![]({PICTURES}/{picture}){{fig-alt="{alt}"}}' if picture else "",
+        *(escape(line) for line in slide.lines),
+        table(slide.table[0], slide.table[1:]) if slide.table else "",
+        f"**{escape(slide.caveat)}**" if slide.caveat else "",
+        f"::: {{.notes}}\n{_block([escape(part) for part in _spoken(slide).splitlines()])}\n:::",
+    ]
+
+
+def _title(slide: Slide) -> str:
+    return escape(f"Backup: {slide.sentence}" if slide.hidden else slide.sentence)
+
+
+def _spoken(slide: Slide) -> str:
+    """Notes and source. They begin with the sentence, so that Marp takes no line of them for a setting."""
+    return "\n\n".join(filter(None, (slide.sentence, slide.notes, *slide.source.lines)))
+
+
+def _in_comment(text: str) -> str:
+    """Text that does not end an HTML comment."""
+    return text.replace("--", "\u2013").replace("->", "→").replace("<!", "< !")

@@ -1,0 +1,186 @@
+"""Decks in each format, and a directory that gets all of them or none."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bench.deck import formats
+from bench.deck.formats import FORMATS, Format, check_deck_place, read_formats, write_deck
+from bench.deck.html import render_html
+from bench.deck.markdown import write_marp, write_quarto
+from bench.deck.pdf import write_pdf
+from bench.deck.slides import Deck, Slide
+from bench.util.errors import ResultError, UsageError
+
+TEXT = ("html", "pdf", "marp", "quarto")
+NASTY = "<script>alert(1)</script> --> {{x}} \"'& | `a`"
+
+
+class Page(HTMLParser):
+    """Tags with their attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+
+@pytest.fixture(scope="module")
+def nasty() -> Deck:
+    slide = Slide(
+        key="a",
+        sentence=NASTY,
+        lines=(NASTY,),
+        table=(("a", NASTY), (NASTY, "b")),
+        caveat=NASTY,
+        notes=NASTY,
+        alt=NASTY,
+    )
+    return Deck(title=NASTY, subtitle=NASTY, slides=(slide,), date="2031-02-03", source=NASTY)
+
+
+def test_the_page_has_a_section_for_each_slide(deck: Deck) -> None:
+    page = Page(render_html(deck))
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    sections = [attributes for tag, attributes in page.tags if tag == "section"]
+    assert [one["id"] for one in sections] == [str(number) for number in range(1, len(deck.slides) + 2)]
+    for _, attributes in page.tags:
+        for name in attributes.get("aria-labelledby", "").split():
+            assert name in ids
+
+
+def test_the_policy_allows_the_one_script_and_no_request(deck: Deck) -> None:
+    text = render_html(deck)
+    script = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert len(script) == 1
+    digest = base64.b64encode(hashlib.sha256(script[0].encode()).digest()).decode()
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
+    assert policy is not None
+    assert f"script-src 'sha256-{digest}'" in policy[1].replace("&#43;", "+")
+    assert "default-src 'none'" in policy[1]
+    assert len(script[0]) < 9_000
+    outside = [one for _, attributes in Page(text).tags for name, one in attributes.items() if name in ("src", "href")]
+    assert all(one.startswith(("#", "data:")) for one in outside)
+    assert not re.search(r"url\((?!#)", text)
+
+
+def test_the_page_has_the_same_bytes_again(deck: Deck) -> None:
+    assert render_html(deck) == render_html(deck)
+
+
+def test_text_is_text_in_every_format(nasty: Deck, tmp_path: Path) -> None:
+    page = render_html(nasty)
+    assert page.count("<script") == 1
+    assert "<script>alert" not in page
+    write_marp(nasty, tmp_path / "m.md")
+    write_quarto(nasty, tmp_path / "q.md")
+    marp = (tmp_path / "m.md").read_text(encoding="utf-8")
+    body = marp.split("\n---\n", 1)[1]
+    assert body.count("-->") == body.count("<!--") == 2
+    unescaped = re.compile(r"(?<!\\)<script")
+    assert not unescaped.search(re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL))
+    quarto = (tmp_path / "q.md").read_text(encoding="utf-8")
+    head = yaml.safe_load(quarto.split("---\n")[1])
+    assert head["title"] == NASTY
+    assert not unescaped.search(quarto.split("---\n", 2)[2])
+
+
+def test_a_pdf_has_a_page_of_text_for_each_slide(deck: Deck, tmp_path: Path) -> None:
+    some = [next(slide for slide in deck.slides if slide.key == key) for key in ("question", "hello-answer", "repeat")]
+    deck = replace(deck, slides=tuple(some))
+    write_pdf(deck, tmp_path / "one.pdf")
+    write_pdf(deck, tmp_path / "two.pdf")
+    content = (tmp_path / "one.pdf").read_bytes()
+    assert content == (tmp_path / "two.pdf").read_bytes()
+    assert len(re.findall(rb"/Type /Page\b", content)) == len(deck.slides) + 1
+    assert b"/MediaBox [ 0 0 960 540 ]" in content
+    assert b"/CIDFontType2" in content
+    assert b"/Type3" not in content
+    assert b"/Subtype /Image" not in content
+    assert content.count(b"/Subtype /Text") >= len(deck.slides) - 1
+
+
+def test_a_pdf_takes_long_sentences_and_tables(tmp_path: Path) -> None:
+    rows = (("name", "what"), *((f"row {number}", "word " * 40 + "x" * 200) for number in range(8)))
+    slide = Slide(key="a", sentence="word " * 45 + "end.", lines=("line " * 60,), table=rows, caveat="caveat " * 30)
+    write_pdf(Deck(title="", subtitle="", slides=(slide,), date="", source=""), tmp_path / "long.pdf")
+    assert (tmp_path / "long.pdf").stat().st_size > 1000
+
+
+def test_markdown_has_pictures_beside_and_notes(deck: Deck, tmp_path: Path) -> None:
+    write_marp(deck, tmp_path / "deck.marp.md")
+    write_quarto(deck, tmp_path / "deck.quarto.md")
+    marp, quarto = ((tmp_path / f"deck.{name}.md").read_text(encoding="utf-8") for name in ("marp", "quarto"))
+    pictures = sorted(file.name for file in (tmp_path / "pictures").iterdir())
+    assert len(pictures) == sum(slide.figure is not None for slide in deck.slides)
+    for text in (marp, quarto):
+        assert sorted(re.findall(r"\(pictures/([^)]*)\)", text)) == pictures
+    assert marp.startswith("---\nmarp: true\n")
+    assert len(re.split(r"\n---\n", marp)) == len(deck.slides) + 2
+    assert quarto.count("::: {.notes}") == len(deck.slides)
+    assert quarto.count("fig-alt=") == len(pictures)
+    assert quarto.count('visibility="uncounted"') == sum(slide.hidden for slide in deck.slides)
+
+
+def test_formats_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert read_formats("pdf, html,pdf") == ("pdf", "html")
+    assert read_formats("all") == tuple(FORMATS)
+    with pytest.raises(UsageError, match="--format odp: there is no such format"):
+        read_formats("html,odp")
+
+
+def test_a_new_directory_appears_whole(nasty: Deck, tmp_path: Path) -> None:
+    files = write_deck(nasty, tmp_path / "a" / "deck", TEXT)
+    assert [file.name for file in files] == [FORMATS[name].file for name in TEXT]
+    assert all(file.is_file() for file in files)
+    assert [place.name for place in (tmp_path / "a").iterdir()] == ["deck"]
+
+
+def test_an_earlier_deck_is_replaced_and_other_formats_stay(nasty: Deck, tmp_path: Path) -> None:
+    place = tmp_path / "deck"
+    write_deck(nasty, place, TEXT)
+    pdf = (place / "deck.pdf").read_bytes()
+    write_deck(replace(nasty, title="new"), place, ("html",))
+    assert "<title>new</title>" in (place / "deck.html").read_text(encoding="utf-8")
+    assert (place / "deck.pdf").read_bytes() == pdf
+    assert not [file for file in place.iterdir() if file.name.startswith(".")]
+
+
+def test_nothing_is_written_when_a_writer_fails(nasty: Deck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(formats.FORMATS, "pdf", Format("deck.pdf", f"{__name__}:full_disk"))
+    with pytest.raises(ResultError, match="No space left"):
+        write_deck(nasty, tmp_path / "new" / "deck", ("html", "pdf"))
+    assert not list(tmp_path.iterdir())
+    old = tmp_path / "old"
+    write_deck(nasty, old, ("html",))
+    before = (old / "deck.html").read_bytes()
+    with pytest.raises(ResultError):
+        write_deck(replace(nasty, title="new"), old, ("html", "pdf"))
+    assert (old / "deck.html").read_bytes() == before
+    assert [file.name for file in old.iterdir()] == ["deck.html"]
+
+
+def full_disk(deck: Deck, path: Path) -> None:
+    """A writer on a full disk."""
+    raise OSError(28, "No space left on device", str(path))
+
+
+def test_a_directory_of_something_else_is_refused(nasty: Deck, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(UsageError, match=r"holds files of something else, such as 'thesis\.tex'"):
+        write_deck(nasty, tmp_path, ("html",))
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
+    with pytest.raises(UsageError, match="Not a directory"):
+        check_deck_place(tmp_path / "thesis.tex")

@@ -1,0 +1,247 @@
+"""Decks of campaigns, gates, histories and simulated answers, and what is refused."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bench.analysis.stats import Interval
+from bench.deck.reading import deck_of, kind_of
+from bench.deck.slides import Deck
+from bench.gate.model import GateResult, GateRow, Identity, StageResult, Verdict
+from bench.gate.result import write_result
+from bench.history.line import HistoryError
+from bench.history.store import DirectoryStore, add_line
+from bench.records.record import Failure
+from bench.util.errors import CampaignError, RecordError, UsageError
+from tests.factories import DOCKER, HOSTILE, PROCESS, make_manifest, make_records, write_campaign
+from tests.histories import make_history
+
+PUBLISHED = Path(__file__).parents[3] / "reports" / "published"
+
+
+def test_a_campaign_has_question_answer_proof_limits_and_command(deck: Deck, campaign: Path) -> None:
+    keys = [slide.key for slide in deck.slides if not slide.hidden]
+    assert keys[0] == "question"
+    assert keys[-3:] == ["same", "limits", "repeat"]
+    assert {"hello-answer", "hello-phases", "hello-memory", "hello-cpu", "hello-disk"} <= set(keys)
+    assert 8 <= len(keys) <= 12
+    assert deck.title == "hello"
+    assert deck.date == "2031-02-03"
+    assert str(campaign) in deck.source
+    answer = deck.slides[1]
+    assert answer.key == "hello-answer"
+    assert re.match(r"\S+ takes \d.*× \[.*\] as long as \S+ until ready\.", answer.sentence), answer.sentence
+    assert answer.figure is not None
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures take most of the time, and some tests look at text alone."""
+    monkeypatch.setattr("bench.deck.campaign.campaign_figures", lambda *_arguments, **_named: ())
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_of_several_scenarios_each_answer_names_its_own(tmp_path: Path) -> None:
+    manifest = make_manifest()
+    deck = deck_of([write_campaign(tmp_path / "two", manifest, make_records(manifest))], png=False)
+    assert deck.title == "hello · web"
+    assert deck.slides[0].sentence == "This campaign asks 2 questions."
+    answers = [slide for slide in deck.slides if slide.key.endswith("-answer")]
+    assert [slide.sentence.split(":")[0] for slide in answers] == ["hello", "web"]
+    assert all(slide.lines for slide in answers)
+
+
+def test_every_slide_says_where_its_numbers_come_from(deck: Deck) -> None:
+    for slide in deck.slides:
+        assert slide.source.command == "boxbench run hello --seed 1"
+        assert slide.source.seed == "1"
+        assert slide.source.digest.startswith("sha256:")
+        assert "5f1d0c2ab877" in slide.source.host
+
+
+def test_backup_slides_come_last_and_have_every_boot(deck: Deck) -> None:
+    hidden = [slide.hidden for slide in deck.slides]
+    assert hidden == sorted(hidden)
+    assert "hello-blocks" in {slide.key for slide in deck.slides if slide.hidden}
+
+
+def test_pictures_have_alt_texts_and_pngs(deck: Deck) -> None:
+    pictured = [slide for slide in deck.slides if slide.figure is not None]
+    assert len(pictured) > 5
+    for slide in pictured:
+        assert slide.figure is not None
+        assert slide.alt == slide.figure.alt != ""
+        assert slide.figure.light_png is not None
+        assert slide.figure.light_png[:4] == b"\x89PNG"
+
+
+def test_an_emulated_cpu_is_said_on_every_slide_with_its_numbers(deck: Deck) -> None:
+    for slide in deck.slides:
+        if slide.figure is not None:
+            assert slide.caveat.startswith("tcg: emulated CPU"), slide.key
+
+
+def test_text_of_boxes_is_cleaned(deck: Deck) -> None:
+    for slide in deck.slides:
+        text = " ".join((slide.sentence, *slide.lines, slide.notes, slide.caveat, slide.alt))
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+        assert HOSTILE not in text
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_one_block_has_no_answer_and_says_so(tmp_path: Path) -> None:
+    manifest = make_manifest(("hello",), (PROCESS, DOCKER), blocks=1, warmups=0)
+    deck = deck_of([write_campaign(tmp_path / "one", manifest, make_records(manifest, (PROCESS, DOCKER)))], png=False)
+    answer = next(slide for slide in deck.slides if slide.key == "hello-answer")
+    assert answer.sentence == "hello: no two boxes could be compared."
+    assert "No comparison" in answer.notes
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_several_campaigns_are_parts_and_never_pooled(campaign: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(campaign, other)
+    deck = deck_of([campaign, other], png=False)
+    opening = [slide for slide in deck.slides if re.fullmatch(r"part-\d", slide.key)]
+    assert [slide.sentence for slide in opening] == ["Part 1 of 2: hello", "Part 2 of 2: hello"]
+    assert all("not compared" in slide.caveat for slide in opening)
+    assert sum(slide.key.endswith("-repeat") for slide in deck.slides) == 2
+    hidden = [slide.hidden for slide in deck.slides]
+    assert hidden == sorted(hidden)
+
+
+def test_a_campaign_without_results_is_refused(tmp_path: Path) -> None:
+    manifest = make_manifest(("hello",), (PROCESS, DOCKER))
+    empty = write_campaign(tmp_path / "empty", manifest, ())
+    with pytest.raises(UsageError, match="no results to show: no trial has ended") as found:
+        deck_of([empty])
+    assert "boxbench resume" in found.value.hint
+    failure = Failure(code="NotReadyError", message="it crashed", hint="look")
+    lost = [
+        record.model_copy(update={"outcome": "failed", "failure": failure})
+        for record in make_records(manifest, (PROCESS, DOCKER), troubles=False)
+    ]
+    failed = write_campaign(tmp_path / "failed", manifest, lost)
+    with pytest.raises(UsageError, match="its 16 trials all failed") as found:
+        deck_of([failed])
+    assert "boxbench report" in found.value.hint
+
+
+def test_other_directories_are_refused(tmp_path: Path, campaign: Path) -> None:
+    with pytest.raises(UsageError, match="is not a directory"):
+        kind_of(tmp_path / "missing")
+    with pytest.raises(UsageError, match="holds neither a campaign nor"):
+        kind_of(tmp_path)
+    with pytest.raises(UsageError, match="is named twice"):
+        deck_of([campaign, campaign / ".." / campaign.name])
+    with pytest.raises(UsageError, match="nothing to make slides of"):
+        deck_of([])
+
+
+def test_damaged_files_are_told(tmp_path: Path) -> None:
+    for name, content, error in (
+        ("manifest.json", "{", CampaignError),
+        ("gate.json", "{", RecordError),
+        ("answer.json", "[1]", RecordError),
+        ("answer.json", '{"headline": 1}', RecordError),
+        ("x.jsonl", "{}\n", HistoryError),
+    ):
+        place = tmp_path / f"{name}-{len(content)}"
+        place.mkdir()
+        (place / name).write_text(content)
+        with pytest.raises(error):
+            deck_of([place])
+
+
+def _gate(*rows: GateRow) -> GateResult:
+    return GateResult(
+        created_at="2031-02-03T04:05:06+00:00",
+        boxbench="0.1.0",
+        command=("boxbench", "gate", "compare", "a", "b"),
+        seed=3,
+        a=Identity(name="A", label="main", kind="commit", commit="a" * 40),
+        b=Identity(name="B", label="slow", kind="commit", commit="b" * 40),
+        fingerprint="5f1d0c2ab877",
+        rows=rows,
+        blocks_screening=10,
+        blocks_confirmation=20,
+    )
+
+
+def _row(verdict: Verdict, ratio: float) -> GateRow:
+    interval = Interval(ratio - 0.02, ratio + 0.02, 0.95)
+    stage = StageResult(n_a=20, n_b=20, median_a=1e8, median_b=ratio * 1e8, ratio=ratio, interval=interval)
+    return GateRow(
+        scenario="hello",
+        box="docker",
+        cell_a="hello-a/docker",
+        cell_b="hello-b/docker",
+        accel="native",
+        metric="endpoint.ready_ns",
+        threshold=0.05,
+        confirmation=stage,
+        detectable=0.04,
+        verdict=verdict,
+        reason="the whole interval is above the threshold",
+    )
+
+
+def test_a_gate_begins_with_its_verdict(tmp_path: Path) -> None:
+    write_result(_gate(_row(Verdict.REGRESSED, 1.12)), tmp_path)
+    deck = deck_of([tmp_path])
+    assert [slide.key for slide in deck.slides] == [
+        "question", "verdict", "row-1", "power", "chance", "limits", "repeat",
+    ]  # fmt: skip
+    question, verdict = deck.slides[:2]
+    assert question.sentence == "Is slow worse than main?"
+    assert verdict.sentence.startswith("REGRESSED: hello/docker: time to ready +12.0 %")
+    assert verdict.table is not None
+    assert verdict.table[1][-1] == "regressed"
+    assert deck.slides[-1].source.command == "boxbench gate compare a b"
+
+
+def test_a_green_gate_has_no_slide_of_a_bad_row(tmp_path: Path) -> None:
+    write_result(_gate(_row(Verdict.NOT_REGRESSED, 1.0)), tmp_path)
+    deck = deck_of([tmp_path])
+    assert "row-1" not in {slide.key for slide in deck.slides}
+    assert deck.slides[1].sentence.startswith("NOT REGRESSED")
+
+
+def test_a_history_shows_what_changed_first(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path)
+    for line in make_history([100.0] * 12 + [130.0] * 12):
+        add_line(store, line)
+    deck = deck_of([tmp_path], png=False)
+    verdict = next(slide for slide in deck.slides if slide.key == "verdict")
+    assert verdict.sentence == "1 change for the worse without an acknowledgement."
+    assert verdict.table is not None
+    picture = next(slide for slide in deck.slides if slide.key == "series-1")
+    assert re.search(r"from .* ms to .* ms in [0-9a-f]{10}\.\.[0-9a-f]{10} \(open\)\.", picture.sentence)
+    assert picture.figure is not None
+
+
+def test_a_simulated_answer_says_that_no_box_ran() -> None:
+    deck = deck_of([PUBLISHED / "2026-11-27-web-service" / "storm"], png=False)
+    shown = [slide for slide in deck.slides if not slide.hidden]
+    assert 8 <= len(shown) <= 12
+    assert all("Simulated, not measured." in slide.caveat for slide in shown if slide.key != "repeat")
+    assert "simulated-capacity" in {slide.figure.name for slide in shown if slide.figure}
+    repeat = next(slide for slide in shown if slide.key == "repeat")
+    assert repeat.source.command.startswith("boxbench simulate storm ")
+
+
+def test_a_fleet_and_a_check_are_read_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.deck.simulation.drawn", lambda _draw: ())
+    for name, sentence in (
+        ("fleet", "Simulated: no invocation may wait"),
+        ("check-1-2", "Libvirt/tcg: usable, off by"),
+    ):
+        deck = deck_of([PUBLISHED / "2026-11-27-web-service" / name], png=False)
+        answer = next(slide for slide in deck.slides if slide.key == "answer")
+        assert answer.sentence.startswith(sentence)
+        assert answer.table is not None
