@@ -16,6 +16,7 @@ from bench.cli.progress import make_progress
 from bench.export.chrometrace import start_trace
 from bench.infer.given import NOTHING_GIVEN, Given
 from bench.render.commands.anatomy import view_anatomy, write_files
+from bench.render.commands.anatomy_page import write_anatomy_page
 from bench.run.campaign import Request
 from bench.scenario.model import MOST_BLOCKS
 
@@ -51,10 +52,13 @@ def anatomy(
     write_anatomy(directory, result.anatomy)
     traces = {key: start_trace(start, title=key) for key, start in result.typical.items()}
     written = write_files(directory, result.anatomy, traces)
+    page = write_anatomy_page(result.anatomy, directory)
     if json:
         print_json_text(result.anatomy.model_dump_json(indent=2))
         return
     console().print(view_anatomy(result.anatomy))
     for file in written:
         print(file)
-    print("Figures show one typical start; the table has medians over all. *.trace.json open in Perfetto.")
+    print("Figures show one typical start; the table has medians over all.")
+    print("Perfetto (ui.perfetto.dev) opens the *.trace.json: every program and step on a time axis.")
+    print(f"report: {page}")

@@ -15,6 +15,7 @@ from bench.floor.model import Terms
 from bench.floor.run import find_floors
 from bench.infer.given import NOTHING_GIVEN, Given
 from bench.render.commands.floor import view_floors, write_text
+from bench.render.commands.floor_page import write_floor_page
 from bench.run.campaign import Request
 from bench.util.errors import PartialResultsError, UsageError
 from bench.util.units import parse_bytes
@@ -75,12 +76,13 @@ def floor(
 def _search_and_show(request: Request, terms: Terms, *, json: bool) -> None:
     with make_progress(console(stderr=True)) as progress:
         floors = find_floors(request, terms, progress)
-    text = write_text(request.out, floors)
+    write_text(request.out, floors)
+    page = write_floor_page(floors, request.out)
     if json:
         print_json_text(floors.model_dump_json(indent=2))
     else:
         console().print(view_floors(floors))
-        print(f"report: {text}")
+        print(f"report: {page}")
     hopeless = [found.box for found in floors.floors if found.outcome == "none"]
     if hopeless:
         raise PartialResultsError(

@@ -5,24 +5,76 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from bench.cli.console import console, print_json
+from bench.anatomy.model import read_anatomy
+from bench.cli.console import console, print_json, print_json_text
 from bench.cli.options import Campaign, Json
 from bench.cli.progress import waiting
 from bench.export.summary import campaign_summary
+from bench.floor.model import read_floors
+from bench.gate.result import read_result
 from bench.records.campaign import last_output
+from bench.records.manifest import MANIFEST
 from bench.records.record import Record
+from bench.records.results import FLOOR, GATE, GATE_REQUEST
+from bench.render.commands.anatomy_page import write_anatomy_page
+from bench.render.commands.floor import view_floors
+from bench.render.commands.floor_page import write_floor_page
+from bench.render.commands.gate import gate_report
+from bench.render.commands.gate_page import write_gate_page
 from bench.render.report import write_report
 from bench.render.terminal import view_report
 from bench.render.text import clean
-from bench.util.errors import InterruptedCampaignError, PartialResultsError
+from bench.util.errors import CampaignError, InterruptedCampaignError, PartialResultsError
+from bench.util.paths import exists, is_file
 
 
 def report(campaign: Campaign, json: Json = False) -> None:
-    """Makes the page, the Markdown file and the figures from the records. With --json, writes nothing."""
-    if json:
+    """Makes the page, the Markdown file and the figures from the records. With --json, writes nothing.
+
+    Also of a gate, of an anatomy and of a floor, by their directories.
+    """
+    if not is_file(campaign / MANIFEST) and any(exists(campaign / name) for name in (GATE, GATE_REQUEST)):
+        _gate(campaign, json=json)
+    elif not is_file(campaign / MANIFEST) and is_file(campaign / FLOOR):
+        _floor(campaign, json=json)
+    elif json:
         print_json(campaign_summary(campaign))
+    else:
+        write_and_show(campaign)
+        _anatomy(campaign)
+
+
+def _gate(directory: Path, *, json: bool) -> None:
+    if not exists(directory / GATE):
+        raise CampaignError(
+            f"{directory} is a gate that has no verdict yet",
+            hint=f"`boxbench resume {shlex.quote(str(directory))}` goes on to the verdict",
+        )
+    result = read_result(directory)
+    if json:
+        print_json_text(result.model_dump_json(indent=2))
         return
-    write_and_show(campaign)
+    with waiting(console(stderr=True), "writing the page"):
+        page = write_gate_page(result, directory)
+    console().print(gate_report(result))
+    print(f"report: {page}")
+
+
+def _floor(directory: Path, *, json: bool) -> None:
+    floors = read_floors(directory)
+    if json:
+        print_json_text(floors.model_dump_json(indent=2))
+        return
+    page = write_floor_page(floors, directory)
+    console().print(view_floors(floors))
+    print(f"report: {page}")
+
+
+def _anatomy(directory: Path) -> None:
+    """The page of an anatomy, which is in the directory of its campaign."""
+    anatomy = read_anatomy(directory)
+    if anatomy is not None:
+        print(f"anatomy: {write_anatomy_page(anatomy, directory)}")
 
 
 def write_and_show(campaign: Path) -> None:

@@ -17,14 +17,16 @@ from bench.gate.model import RESULT, GateResult
 from bench.gate.result import differences, read_result, write_result
 from bench.gate.rows import Question
 from bench.render.commands.gate import gate_report, plan_lines
-from bench.util.errors import RecordError, UsageError
+from bench.render.commands.gate_page import write_gate_page
+from bench.util.errors import BoxbenchError, RecordError, UsageError
 
 
 def finish(result: GateResult, place: Path | None, *, summary: Path | None, json: bool) -> NoReturn:
     """Print the result, append the summary, and exit with the verdict's code, even if the summary fails."""
+    page = None if place is None else _page(result, place)
     # A closed pipe (rich ends the program then) does not change the verdict.
     with suppress(BrokenPipeError, SystemExit):
-        _show(result, place, json=json)
+        _show(result, place, page, json=json)
     if summary is not None:
         try:
             append_summary(result, summary)
@@ -33,13 +35,24 @@ def finish(result: GateResult, place: Path | None, *, summary: Path | None, json
     raise typer.Exit(result.exit_code)
 
 
-def _show(result: GateResult, place: Path | None, *, json: bool) -> None:
+def _page(result: GateResult, place: Path) -> Path | None:
+    """The page's path; None where it could not be written, which changes no verdict."""
+    try:
+        return write_gate_page(result, place)
+    except BoxbenchError as error:
+        complain(error.message, f"the verdict stands; {error.hint}")
+        return None
+
+
+def _show(result: GateResult, place: Path | None, page: Path | None, *, json: bool) -> None:
     if json:
         print_json_text(result.model_dump_json(indent=2))
         return
     console().print(gate_report(result))
     if place is not None:
         print(f"result: {place / RESULT}")
+    if page is not None:
+        print(f"report: {page}")
 
 
 def announce(questions: Sequence[Question], blocks: int) -> None:

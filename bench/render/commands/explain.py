@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from rich import box
@@ -12,11 +14,16 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.analysis.stats import Estimate, Interval
-from bench.anatomy.steps import explained
-from bench.explain.difference import Explanation, Part
+from bench.anatomy.steps import explained, step_named
+from bench.explain.difference import Explanation
+from bench.explain.difference import Part as Difference
+from bench.render.commands.page import TEXT, Content, Part, Rows, markdown_of, page_of
+from bench.render.results import write_results
 from bench.render.text import MISSING, clean, format_estimate, quantity
 
 _STYLES: Final = {"slower": "red", "faster": "green", "cannot tell": "dim"}
+KIND: Final = "explain"
+JSON: Final = "explain.json"
 _NOISE: Final = "cannot be distinguished from noise"
 
 
@@ -36,15 +43,77 @@ def view_explanation(found: Explanation) -> RenderableType:
 
 
 def _summary(found: Explanation) -> Text:
+    return Text(f"{_names(found)}: ", "bold").append(_difference(found), "not bold")
+
+
+def _names(found: Explanation) -> str:
+    return f"{clean(found.b)} against {clean(found.a)}"
+
+
+def _difference(found: Explanation) -> str:
     total = found.total
-    text = Text(f"{clean(found.b)} against {clean(found.a)}: ", "bold")
     sizes = f"{_median(total.b)} against {_median(total.a)} to {found.headline}"
     if total.verdict == "cannot tell":
-        return text.append(f"{sizes}; the difference, {_signed(total)}, {_NOISE}", "not bold")
-    return text.append(f"{sizes}: {total.verdict} by {_size(total)}", "not bold")
+        return f"{sizes}; the difference, {_signed(total)}, {_NOISE}"
+    return f"{sizes}: {total.verdict} by {_size(total)}"
 
 
-def _size(part: Part) -> str:
+def explain_content(explanations: Sequence[Explanation], command: str) -> Content:
+    """The page's content: the difference of each pair, then its steps and phases, ranked."""
+    parts: list[Part] = []
+    for number, found in enumerate(explanations, 1):
+        notes = tuple(map(clean, found.notes))
+        intro = _difference(found)
+        if found.steps:
+            table = _part_rows("step (traced starts)", found.steps, what=True)
+            parts.append(Part(anchor=f"steps-{number}", title=_names(found), intro=intro, table=table))
+            intro = ""
+        title = "The same, by phase" if found.steps else _names(found)
+        table = _part_rows("phase", found.phases)
+        parts.append(Part(anchor=f"phases-{number}", title=title, intro=intro, table=table, lines=notes))
+    first = explanations[0]
+    return Content(
+        kind=KIND,
+        verdict=f"{_names(first)}: {_difference(first)}" if len(explanations) == 1 else _several(explanations),
+        lead="Parts are ranked by the size of their difference. Shares of medians need not add up to the whole.",
+        parts=tuple(parts),
+        command=command,
+        provenance="From the records of "
+        + ("one campaign, paired by block" if first.paired else "two campaigns, which share no blocks"),
+    )
+
+
+def _several(explanations: Sequence[Explanation]) -> str:
+    slower = sum(found.total.verdict == "slower" for found in explanations)
+    faster = sum(found.total.verdict == "faster" for found in explanations)
+    rest = len(explanations) - slower - faster
+    return f"B against A in {len(explanations)} cells: {slower} slower, {faster} faster, {rest} cannot be told"
+
+
+def _part_rows(head: str, parts: Sequence[Difference], *, what: bool = False) -> Rows:
+    rows = []
+    for part in parts:
+        share = "noise" if part.verdict == "cannot tell" else _share(part)
+        name = f"{part.label}: {step_named(part.name).what}" if what else part.label
+        rows.append((name, quantity(part.a.value, "ns"), quantity(part.b.value, "ns"), _signed(part), share))
+    return ((head, "A", "B", "difference [95 %]", "share"), *rows)
+
+
+def write_explanations(explanations: Sequence[Explanation], directory: Path, *, command: str) -> Path:
+    """Write ``index.html``, ``report.md`` and ``explain.json``; returns the page's path.
+
+    Raises:
+        UsageError: the directory holds something else.
+        ResultError: it cannot be written.
+    """
+    content = explain_content(explanations, command)
+    data = json.dumps([explanation_json(one) for one in explanations], indent=2, ensure_ascii=False) + "\n"
+    page = page_of(content, (), {JSON: data.encode()})
+    texts = {JSON: data, TEXT: markdown_of(content)}
+    return write_results(directory, page, (), texts, generator=f"boxbench {KIND}")
+
+
+def _size(part: Difference) -> str:
     """A difference without its sign, for a sentence that says which way it goes."""
     sign = -1 if part.change_ns < 0 else 1
     text = quantity(sign * part.change_ns, "ns")
@@ -54,7 +123,7 @@ def _size(part: Part) -> str:
     return f"{text} [{quantity(low, 'ns')}, {quantity(high, 'ns')}]"
 
 
-def _table(head: str, parts: Sequence[Part]) -> Table:
+def _table(head: str, parts: Sequence[Difference]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column(head, overflow="fold")
     for name in ("A", "B", "difference [95 %]", "share"):
@@ -75,12 +144,12 @@ def _median(value: Estimate) -> str:
     return format_estimate(value, "ns")
 
 
-def _share(part: Part) -> str:
+def _share(part: Difference) -> str:
     # Adding 0.0 turns a rounded -0 into 0.
     return MISSING if part.share is None else f"{round(part.share, 2) + 0.0:.0%}".replace("-", "−")
 
 
-def _signed(part: Part) -> str:
+def _signed(part: Difference) -> str:
     sign = "+" if part.change_ns > 0 else ""
     text = f"{sign}{quantity(part.change_ns, 'ns')}"
     if part.interval is None:
@@ -103,7 +172,7 @@ def explanation_json(found: Explanation) -> dict[str, Any]:
     }
 
 
-def _part_json(part: Part) -> dict[str, Any]:
+def _part_json(part: Difference) -> dict[str, Any]:
     return {
         "name": part.name,
         "label": part.label,

@@ -107,15 +107,20 @@ def floor_markdown(floors: Floors) -> str:
     lines = [f"# {escape(_title(floors))}", "", table(HEAD, floor_rows(floors), numbers=True), ""]
     lines += [f"- {escape(note)}" for note in floor_notes(floors)]
     for found in floors.floors:
-        rows = [
-            (format_bytes(level.memory_bytes), f"{level.worked} of {level.tried}", clean(level.why_not))
-            for level in found.levels
-        ]
-        lines += ["", f"## {escape(found.box)}: {found.tries} boots", ""]
-        lines.append(table(("memory", "worked", "why not, most often"), rows))
+        head, *rows = level_rows(found)
+        lines += ["", f"## {escape(found.box)}: {found.tries} boots", "", table(head, rows)]
     host = ", ".join(clean(str(floors.host.get(key, ""))) for key in ("cpu_model", "kernel_release", "distribution"))
     lines += ["", f"{escape(host)} · boxbench {escape(floors.boxbench)} · {escape(floors.created_at)}", ""]
     return "\n".join(lines)
+
+
+def level_rows(found: TargetFloor) -> tuple[tuple[str, ...], ...]:
+    """Every memory size that was tried with one target; the first row is the head."""
+    rows = (
+        (format_bytes(level.memory_bytes), f"{level.worked} of {level.tried}", clean(level.why_not))
+        for level in found.levels
+    )
+    return (("memory", "worked", "why not, most often"), *rows)
 
 
 def write_text(directory: Path, floors: Floors) -> Path:

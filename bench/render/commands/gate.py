@@ -13,7 +13,7 @@ from rich.text import Text
 
 from bench.analysis.metrics import Metric
 from bench.analysis.stats import Interval
-from bench.gate.model import FAILURES, LEVEL, POWER, Bound, GateResult, GateRow, StageResult, Verdict
+from bench.gate.model import FAILURES, LEVEL, POWER, Bound, GateResult, GateRow, Identity, StageResult, Verdict
 from bench.gate.rows import Question
 from bench.render.text import MISSING, clean, exact_change, quantity, significant
 from bench.render.wrap import Name
@@ -198,6 +198,11 @@ def describe_counts(result: GateResult) -> str:
     )
 
 
+def side_text(side: Identity) -> str:
+    """A side as the user named it, with the hash of a revision."""
+    return _side(side.label, side.commit)
+
+
 def _side(text: str, commit: str | None) -> str:
     return clean(text, limit=100) + (f" ({commit[:12]})" if commit else "")
 
@@ -219,7 +224,7 @@ def _rows(rows: Sequence[GateRow]) -> RenderableType:
             Text(moved(row).replace(" %", "") if result and result.ratio is not None else ""),
             Text(verdict, style=STYLES[row.verdict]),
         )
-        notes.append(Text(f"· {clean(row.box)}, {Metric(row.metric).label}: {_why(row)}", style="dim"))
+        notes.append(Text(f"· {clean(row.box)}, {Metric(row.metric).label}: {why(row)}", style="dim"))
     return Group(table, Text(""), *(note for row, note in zip(rows, notes, strict=True) if _has_note(row)))
 
 
@@ -237,7 +242,8 @@ def _has_note(row: GateRow) -> bool:
     return row.verdict is not Verdict.NOT_REGRESSED or row.improved
 
 
-def _why(row: GateRow) -> str:
+def why(row: GateRow) -> str:
+    """The reason of a verdict, with p value, boots and the smallest change that is sure to be found."""
     result, reason = row.decisive, clean(row.reason)
     if row.metric == FAILURES:
         return reason

@@ -103,11 +103,19 @@ def _section(part: Part) -> list[str]:
     return [*found, "\n".join(f"- {escape(line)}" for line in part.lines)]
 
 
-def write_beside(directory: Path, content: Content, figures: Sequence[Figure], files: Mapping[str, bytes]) -> Path:
+def write_beside(
+    directory: Path,
+    content: Content,
+    figures: Sequence[Figure] = (),
+    files: Mapping[str, bytes] | None = None,
+    *,
+    names: tuple[str, str | None] = (PAGE, TEXT),
+) -> Path:
     """Write page, Markdown and figures into a directory that holds the results; returns the page's path.
 
     Args:
         files: that readers can save from the page, by name.
+        names: of the page and of the Markdown file; None: there is another one.
 
     Raises:
         ResultError: they cannot be written. The results are kept.
@@ -117,11 +125,12 @@ def write_beside(directory: Path, content: Content, figures: Sequence[Figure], f
             (directory / FIGURES).mkdir(exist_ok=True)
         for figure in figures:
             write_figure(directory / FIGURES, figure)
-        write_durably(directory / TEXT, markdown_of(content, figures))
-        write_durably(directory / PAGE, page_of(content, figures, files))
+        if names[1] is not None:
+            write_durably(directory / names[1], markdown_of(content, figures))
+        write_durably(directory / names[0], page_of(content, figures, files))
     except OSError as error:
         raise ResultError(
             f"the page of {directory} cannot be written: {error.strerror}",
             hint=f"the results are kept: make room, then `{content.command}` writes it",
         ) from None
-    return directory / PAGE
+    return directory / names[0]

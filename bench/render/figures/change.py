@@ -21,7 +21,7 @@ MOST_ROWS: Final = 24
 """More rows would not be read; the table has all."""
 _ROW_IN: Final = 0.42
 _HEAD_ROWS: Final = 0.9
-_LABEL_IN: Final = 1.55
+_LABEL_IN: Final = 1.45
 _LABEL: Final = 20
 """Characters of a label's line."""
 _FAR: Final = 1e6
@@ -69,7 +69,7 @@ def draw(
     groups = len(order)
     figure = canvas(1.3 + _ROW_IN * (len(shown) + _HEAD_ROWS * groups), title, subtitle)
     longest = max(len(row.text) for row in shown)
-    axes = add_axes(figure, left_in=_LABEL_IN, bottom_in=0.42, right_in=0.12 + 0.073 * longest, top_in=0.66)
+    axes = add_axes(figure, left_in=_LABEL_IN, bottom_in=0.42, right_in=0.12 + 0.083 * longest, top_in=0.66)
     _scale(axes, shown)
     _fill(axes, shown)
     return Drawing(

@@ -19,7 +19,7 @@ from bench.explain.difference import Explanation, common_chain, explain_differen
 from bench.records.campaign import read_records
 from bench.records.manifest import Manifest, read_manifest
 from bench.records.record import Endpoint, Record
-from bench.render.commands.explain import explanation_json, view_explanation
+from bench.render.commands.explain import explanation_json, view_explanation, write_explanations
 from bench.util.errors import UsageError
 from tests.factories import DOCKER, LIBVIRT, PROCESS, Box, make_manifest, make_records, write_campaign
 
@@ -297,3 +297,19 @@ def test_json_holds_no_infinity_and_every_number(tmp_path: Path) -> None:
     text = json.dumps(value, allow_nan=False)
     assert json.loads(text)["total"]["verdict"] == "slower"
     assert value["phases"][0]["interval_ns"].keys() == {"low", "high", "level"}
+
+
+def test_the_page_ranks_steps_and_phases_and_says_what_a_step_is(tmp_path: Path) -> None:
+    left = campaign(tmp_path / "a", (STEADY[1],))
+    right = campaign(tmp_path / "b", (SLOW,), identity="beef0001")
+    write_anatomy(left, _anatomy("c0ffee42", engine=10 * MS))
+    write_anatomy(right, _anatomy("beef0001", engine=110 * MS))
+    found = explained(f"{left}:docker", f"{right}:docker")
+
+    page = write_explanations([found], tmp_path / "out", command="boxbench explain A B -o out")
+    text = page.read_text(encoding="utf-8")
+    assert "<h1>b:hello/docker against a:hello/docker: 3" in text
+    assert "slower by " in text
+    assert "engine (dockerd, libvirtd, podman): the engine&#39;s own work" in text
+    assert json.loads((tmp_path / "out" / "explain.json").read_text())[0]["total"]["verdict"] == "slower"
+    assert write_explanations([found], tmp_path / "out", command="boxbench explain A B -o out") == page

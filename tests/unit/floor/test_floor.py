@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bench.agent.boxconf import BoxConfig
+from bench.cli.report import report
 from bench.floor.model import Floors, Level, TargetFloor, Terms, levels_of, read_floors, write_floors
 from bench.floor.run import _TargetSearch, find_floors
 from bench.floor.search import Edge, find_edge, success_at_least
@@ -274,3 +275,16 @@ def test_output_of_a_box_cannot_break_the_report() -> None:
     assert "\x1b" not in text
     assert "evil \\|" in text
     assert any("evil" in note for note in floor_notes(_floors(_found())))
+
+
+def test_the_page_has_every_size_and_is_made_again_by_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_floors(tmp_path, _floors(_found()))
+    report(tmp_path)
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "The least memory in which hello works: docker 6.00 MiB" in text
+    assert "1 of 3" in text
+    assert "<b>" not in text
+    assert "\x1b" not in text
+    assert f"report: {tmp_path}/index.html" in capsys.readouterr().out

@@ -14,11 +14,13 @@ from rich.console import Console
 from bench.anatomy.activity import Activity, Seen
 from bench.anatomy.model import FILE, Anatomy, CellAnatomy, Limits, Overhead, StartAnatomy, read_anatomy, write_anatomy
 from bench.anatomy.processes import Life
+from bench.anatomy.steps import step_named
 from bench.anatomy.summary import overhead
 from bench.anatomy.sweep import sweep, totals
 from bench.export.chrometrace import ATTRIBUTION_PID, CPUS_PID, chrome_trace, start_trace
 from bench.records.record import Endpoint, Record
 from bench.render.commands.anatomy import anatomy_figures, bar, describe_overhead, view_anatomy, write_files
+from bench.render.commands.anatomy_page import write_anatomy_page
 from bench.util.errors import CampaignError
 from tests.factories import DOCKER, HOSTILE, make_manifest, make_records
 
@@ -254,3 +256,15 @@ def test_two_builds_of_a_program_have_files_of_their_own(tmp_path: Path) -> None
     written = [file for file in write_files(tmp_path, ANATOMY, traces) if file.suffix == ".json"]
     assert len({file.name for file in written}) == len(paths)
     assert all(file.name.startswith("hello_runc-program-") for file in written)
+
+
+def test_the_page_explains_each_step_and_names_the_files(tmp_path: Path) -> None:
+    page = write_anatomy_page(ANATOMY, tmp_path)
+    text = page.read_text(encoding="utf-8")
+    assert page.name == "anatomy.html", "index.html is the report of the campaign"
+    assert all(step_named(step).what in text for step in ANATOMY.cells[0].steps())
+    assert "traces/hello_docker.trace.json" in text
+    assert "Perfetto" in text
+    assert "<svg" in text
+    assert "<script" not in text
+    assert "traces/hello\\_docker.trace.json" in (tmp_path / "anatomy.md").read_text(encoding="utf-8")
