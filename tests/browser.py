@@ -6,7 +6,7 @@ Playwright drives the Chromium of the system. Nothing but files is opened: every
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,9 +63,15 @@ class Opened:
     asked: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
-    def violations(self) -> list[str]:
-        """What axe-core finds: the rule, the help, and the first place of each."""
-        found: list[dict[str, Any]] = Axe().run(self.page).response["violations"]
+    def violations(self, within: str | None = None, *, rules: Sequence[str] = ()) -> list[str]:
+        """What axe-core finds: the rule, the help, and the first place of each.
+
+        Args:
+            within: a selector; the whole page when None.
+            rules: only these, such as ``color-contrast``.
+        """
+        options = {"runOnly": list(rules)} if rules else None
+        found: list[dict[str, Any]] = Axe().run(self.page, context=within, options=options).response["violations"]
         return [f"{one['id']}: {one['help']}: {one['nodes'][0]['target']}" for one in found]
 
     def words_cut(self) -> list[str]:
@@ -82,9 +88,6 @@ class Opened:
         """Controls that are narrower or lower than that. Links within a sentence do not count."""
         found: list[str] = self.page.evaluate(_SMALL, least_px)
         return found
-
-
-Opener = Callable[..., Opened]
 
 
 @dataclass

@@ -1,4 +1,7 @@
-"""A report as one self-contained page: it holds figures, styles and raw data, runs no script and loads nothing."""
+"""A report as one self-contained page: it holds figures, styles and raw data, and loads nothing.
+
+Its one script runs by the hash of its text. Without the script the page is complete.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from markupsafe import Markup, escape
 from bench.render.content import HELD_HEAD, BoxRow, Section, View
 from bench.render.figures.base import Figure, with_variables
 from bench.render.palette import PALETTE, target_colour_name
+from bench.render.script.policy import policy, script
 from bench.render.sections.first_start import FIRST_START_NOTE
 from bench.render.sections.glossary import WORDS, describe_columns
 from bench.render.sections.problems import TrialProblem
@@ -40,12 +44,15 @@ class Attachment:
     size: str
 
 
-def render(view: View, figures: Sequence[Figure], files: Mapping[str, bytes], *, beside: Sequence[str] = ()) -> str:
+def render(
+    view: View, figures: Sequence[Figure], files: Mapping[str, bytes], data: str, *, beside: Sequence[str] = ()
+) -> str:
     """The page's text.
 
     Args:
         figures: shown in their scenario's section, in this order.
         files: raw data that readers can save from the page, by name.
+        data: the text of ``report.json``, which the page's script shows.
         beside: of each file that is too large for the page, a sentence that says where it is.
     """
     environment = page_environment()
@@ -58,6 +65,9 @@ def render(view: View, figures: Sequence[Figure], files: Mapping[str, bytes], *,
         published_note=PUBLISHED_NOTE,
         words=WORDS,
         style=style,
+        policy=policy(script()),
+        data=base64.b64encode(compress(data.encode())).decode("ascii"),
+        script=Markup(script()),  # ours
         figures=[_figure(figure) for figure in figures],
         attachments=[attach(name, content) for name, content in files.items()],
         beside=beside,

@@ -1,4 +1,7 @@
-"""Writes the report of a campaign directory: index.html, report.md and figures. It can be made again at any time."""
+"""Writes the report of a campaign directory: index.html, report.json, report.md and figures.
+
+It can be made again at any time.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,13 @@ from bench.render import html, markdown
 from bench.render.content import View
 from bench.render.figures import save_figures
 from bench.render.raw import raw_files
+from bench.render.script.data import report_json
 from bench.render.view import build_view
 from bench.util.errors import CampaignError
 
 PAGE: Final = "index.html"
 TEXT: Final = "report.md"
+DATA: Final = "report.json"
 FIGURES: Final = "figures"
 
 
@@ -60,8 +65,10 @@ def _write(analysis: Analysis, campaign: Path, target: Path, *, png: bool) -> Re
     figures = save_figures(analysis, target / FIGURES, png=png)
     pictures = [(figure.scenario, figure.alt, f"{FIGURES}/{figure.name}.svg") for figure in figures]
     page, text = target / PAGE, target / TEXT
+    data = report_json(analysis)
+    (target / DATA).write_text(data, encoding="utf-8")
     files, beside = raw_files(campaign)
-    page.write_text(html.render(view, figures, files, beside=beside), encoding="utf-8")
+    page.write_text(html.render(view, figures, files, data, beside=beside), encoding="utf-8")
     text.write_text(markdown.report(view, pictures), encoding="utf-8")
     names = tuple(target / FIGURES / f"{figure.name}.svg" for figure in figures)
     return Report(page, text, names, analysis, view)

@@ -76,7 +76,7 @@ def _check(data: bytes, scratch: Path) -> None:
     view = build_view(analyse(*read_campaign(path)))
     terminal = shown(view_report(view))
     text = markdown.report(view)
-    page = html.render(view, (), {})
+    page = html.render(view, (), {}, "")
     for name, content in (("terminal", terminal), ("Markdown", text), ("page", page)):
         content.encode()
         bad = {letter for letter in content if letter not in "\n\t" and unicodedata.category(letter) in ("Cc", "Cs")}

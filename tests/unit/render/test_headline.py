@@ -87,7 +87,7 @@ def test_an_exchanged_comparison_is_the_reciprocal() -> None:
 def test_the_page_has_no_emulated_ratio_in_large_type() -> None:
     boxes = (PROCESS, DOCKER, LIBVIRT)
     manifest = make_manifest(("hello",), boxes)
-    page = render(build_view(analyse(manifest, make_records(manifest, boxes, troubles=False))), (), {})
+    page = render(build_view(analyse(manifest, make_records(manifest, boxes, troubles=False))), (), {}, "")
     hero = page[page.index('class="hero"') : page.index('<section id="hello"')]
     large = hero[: hero.index('class="sentence"')]
     assert "docker against process" in large

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import re
 from collections import Counter
@@ -18,6 +19,8 @@ from bench.render import raw
 from bench.render.html import attach
 from bench.render.palette import PALETTE
 from bench.render.report import Report, write_report
+from bench.render.script.data import CellEntry, MetricEntry, ReportData, RowEntry
+from bench.render.script.policy import script
 from bench.util.errors import CampaignError
 from tests.factories import DOCKER, PROCESS, Box, make_manifest, make_records, write_campaign
 
@@ -74,20 +77,29 @@ def test_the_same_records_give_the_same_bytes(campaign: Path, written: Report, t
         assert ours.read_bytes() == (campaign / "figures" / ours.name).read_bytes()
 
 
-def test_page_asks_for_nothing(page: Page) -> None:
+def scripts(written: Report) -> list[tuple[str, str]]:
+    """Attributes and text of every script element."""
+    return re.findall(r"<script([^>]*)>(.*?)</script>", written.page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_page_asks_for_nothing(page: Page, written: Report) -> None:
     policy = next(a["content"] for tag, a in page.tags if tag == "meta" and "http-equiv" in a)
     assert policy.startswith("default-src 'none';")
-    assert "script" not in policy
+    code = [text for attributes, text in scripts(written) if not attributes]
+    assert len(code) == 1
+    digest = base64.b64encode(hashlib.sha256(code[0].encode()).digest()).decode("ascii")
+    assert f"script-src 'sha256-{digest}';" in policy
+    assert "connect-src 'none';" in policy
     links = page.values("href") + page.values("src") + page.values("xlink:href")
     assert all(link.startswith(("#", "data:")) for link in links)
-    assert not {"script", "iframe", "object", "embed", "form", "base"} & {tag for tag, _ in page.tags}
+    assert not {"iframe", "object", "embed", "form", "base"} & {tag for tag, _ in page.tags}
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
 
 
 def test_guests_stay_text(written: Report) -> None:
     text = written.page.read_text(encoding="utf-8")
     shown = re.sub(r'href="data:[^"]*"', "", text)
-    assert "<script" not in shown
+    assert len(scripts(written)) == shown.count("<script") == 2
     assert "<b onload" not in shown
     assert "\x1b" not in shown
     assert "\u202e" not in shown
@@ -127,6 +139,27 @@ def test_svg_files_are_wellformed_described_and_dark_when_dark(campaign: Path) -
         assert root.find("{http://www.w3.org/2000/svg}desc") is not None
         ElementTree.fromstring(dark)
         assert not [light for light, partner in PALETTE.values() if light != partner and light in dark]
+
+
+def test_the_page_holds_the_file_beside_it(written: Report) -> None:
+    file = written.page.with_name("report.json").read_bytes()
+    held = [text for attributes, text in scripts(written) if attributes]
+    assert [gzip.decompress(base64.b64decode(text)) for text in held] == [file]
+    data = ReportData.model_validate_json(file)
+    assert data.campaign == written.analysis.manifest.id
+    assert len(data.rows) == len(written.analysis.summaries)
+    assert {row.main for row in data.rows} == {True, False}
+    assert all(len(row.points) == len(data.cells[row.cell].blocks) for row in data.rows)
+
+
+def test_the_script_is_small() -> None:
+    assert len(script()) < 20_000
+
+
+def test_the_documentation_names_every_key_of_the_file() -> None:
+    text = (Path(__file__).parents[3] / "docs/history-and-exports.md").read_text(encoding="utf-8")
+    for model in (ReportData, MetricEntry, CellEntry, RowEntry):
+        assert [name for name in model.model_fields if f"`{name}`" not in text] == []
 
 
 def test_raw_data_travels_with_the_page(campaign: Path, page: Page) -> None:

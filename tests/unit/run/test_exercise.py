@@ -407,7 +407,7 @@ def test_every_form_of_the_report_has_the_exercise_and_escapes_its_names() -> No
     figures = {figure.name: figure for figure in campaign_figures(analysis)}
     figure = figures["hello-exercise"]
     assert "get per second: higher is better: docker 0.500×" in figure.alt
-    page = html.render(view, tuple(figures.values()), {})
+    page = html.render(view, tuple(figures.values()), {}, "")
     assert "load generated in the box" in page
     assert "<b>evil" not in page
     text = markdown.report(view)

@@ -1,0 +1,198 @@
+"""``report.json``: the results of a campaign as a page's script shows them; see ``docs/history-and-exports.md``.
+
+The page holds the same text, and opens the file of another campaign beside its own.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench.analysis.ledger import memory_metric
+from bench.analysis.metrics import CPU, DISK, Metric, headline, in_order
+from bench.analysis.results import Analysis, CellSummary, Comparison
+from bench.analysis.sources import MEASURED, source_word
+from bench.analysis.stats import Spread
+from bench.plan.trials import Cell
+from bench.render.palette import target_colour_name
+from bench.render.sections.facts import host_pairs
+from bench.render.text import cell_label, clean, is_emulated, median_text, p95_text, ratio_text, verdict_text
+
+FORMAT: Final = "boxbench report"
+VERSION: Final = 1
+MOST_BLOCKS: Final = 100
+"""Boots of one box that the chart shows. Of more, every second, third ... one is left."""
+MOST_POINTS: Final = 40_000
+"""Values of boots in one file. With many boxes and metrics, each shows fewer boots, and at least 20."""
+_LEAST_BLOCKS: Final = 20
+
+Number = int | float
+Text = Annotated[str, Field(max_length=2000)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MetricEntry(_Part):
+    """A metric: its name in records, what reports call it, and its unit (``ns``, ``bytes``, ..., or none)."""
+
+    name: Text
+    label: Text
+    unit: Text
+
+
+class CellEntry(_Part):
+    """A box of a scenario. ``blocks`` are those of the boots whose values are in ``points`` of its rows."""
+
+    scenario: Text
+    box: Text
+    colour: Annotated[str, Field(pattern=r"^[a-z]-[a-z0-9-]+$")]
+    """The name of its colour in the page's style sheet."""
+    hollow: bool
+    """Its CPU is emulated."""
+    blocks: tuple[int, ...]
+
+
+class RowEntry(_Part):
+    """One metric of one box. ``low`` and ``high`` are a 95 % interval, or a range if ``range`` is true.
+
+    What has its default is left out: so a value that there is none of, such as a median beyond the time limit. In
+    ``points`` it is null.
+    """
+
+    cell: Annotated[int, Field(ge=0)]
+    metric: Annotated[int, Field(ge=0)]
+    main: bool = False
+    """One of the columns of the report's first table."""
+    n: Annotated[int, Field(ge=0)]
+    failed: Annotated[int, Field(ge=0)] = 0
+    doubts: Annotated[int, Field(ge=0)] = 0
+    median: Number | None = None
+    low: Number | None = None
+    high: Number | None = None
+    range: bool = False
+    shown: Text
+    """Median and interval as the report writes them."""
+    p95: Text = ""
+    ratio: Number | None = None
+    """To the baseline of the scenario; null for the baseline."""
+    ratio_shown: Text = ""
+    verdict: Text = ""
+    points: tuple[Number | None, ...]
+
+
+class ReportData(_Part):
+    """A campaign's results."""
+
+    format: Literal["boxbench report"]
+    version: Literal[1]
+    campaign: Text
+    title: Text
+    created_at: Text
+    boxbench: Text
+    source: Text
+    """``measured``, ``replayed`` or ``simulated``."""
+    facts: tuple[tuple[Text, Text], ...]
+    """The host."""
+    scenarios: tuple[Text, ...]
+    metrics: tuple[MetricEntry, ...]
+    cells: tuple[CellEntry, ...]
+    rows: tuple[RowEntry, ...]
+
+
+def report_json(analysis: Analysis) -> str:
+    """The text of ``report.json``, on one line. The same records give the same bytes."""
+    found = report_data(analysis).model_dump(mode="json", exclude_defaults=True)
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def report_data(analysis: Analysis) -> ReportData:
+    """The results of a campaign, with texts cleaned and not escaped."""
+    manifest = analysis.manifest
+    metrics = in_order(summary.metric for summary in analysis.summaries)
+    numbers = {metric: number for number, metric in enumerate(metrics)}
+    cells = [cell for name in manifest.scenarios for cell in analysis.cells(name)]
+    most = max(_LEAST_BLOCKS, min(MOST_BLOCKS, MOST_POINTS // max(1, len(analysis.summaries))))
+    entries = [_cell(analysis, cell, most) for cell in cells]
+    return ReportData(
+        format=FORMAT,
+        version=VERSION,
+        campaign=manifest.id,
+        title=clean(" · ".join(manifest.scenarios)),
+        created_at=clean(manifest.created_at),
+        boxbench=clean(manifest.boxbench),
+        source=source_word(analysis.records) or MEASURED,
+        facts=tuple((name, value) for name, value in host_pairs(manifest.host)),
+        scenarios=tuple(map(clean, manifest.scenarios)),
+        metrics=tuple(MetricEntry(name=clean(m), label=clean(m.label), unit=m.unit) for m in metrics),
+        cells=tuple(entries),
+        rows=tuple(
+            _row(analysis, summary, (number, numbers[summary.metric]), entry.blocks)
+            for number, (cell, entry) in enumerate(zip(cells, entries, strict=True))
+            for summary in analysis.summaries_of(cell)
+        ),
+    )
+
+
+def _cell(analysis: Analysis, cell: Cell, most: int) -> CellEntry:
+    blocks = sorted({record.trial.block for record in analysis.records_of(cell) if not record.trial.warmup})
+    return CellEntry(
+        scenario=clean(cell.scenario),
+        box=cell_label(cell),
+        colour=target_colour_name(cell.target),
+        hollow=is_emulated(cell),
+        blocks=tuple(blocks[:: max(1, math.ceil(len(blocks) / most))]),
+    )
+
+
+def _row(analysis: Analysis, summary: CellSummary, place: tuple[int, int], blocks: Sequence[int]) -> RowEntry:
+    cell, metric, median = summary.cell, summary.metric, summary.median
+    comparison = analysis.comparison(cell, metric)
+    shown = median.shown
+    return RowEntry(
+        cell=place[0],
+        metric=place[1],
+        main=metric in _main(analysis, cell),
+        n=summary.n,
+        failed=summary.failures,
+        doubts=summary.doubts,
+        median=_rounded(median.value),
+        low=None if shown is None else _rounded(shown.low),
+        high=None if shown is None else _rounded(shown.high),
+        range=isinstance(shown, Spread),
+        shown=median_text(summary),
+        p95=p95_text(summary) if summary.p95 is not None else "",
+        ratio=_ratio(comparison),
+        ratio_shown="" if comparison is None else ratio_text(comparison),
+        verdict="" if comparison is None else verdict_text(comparison),
+        points=_points(analysis, cell, metric, blocks),
+    )
+
+
+def _main(analysis: Analysis, cell: Cell) -> tuple[Metric, ...]:
+    """The metrics of the first table of the cell's scenario."""
+    return headline(analysis.scenario(cell.scenario)), memory_metric(cell), CPU, DISK
+
+
+def _points(analysis: Analysis, cell: Cell, metric: Metric, blocks: Sequence[int]) -> tuple[Number | None, ...]:
+    """The value of each of these blocks, with four digits: a dot cannot show more."""
+    series = analysis.series.get(cell.key, {}).get(metric)
+    values = {} if series is None else series.by_block()
+    return tuple(_rounded(values.get(block), digits=4) for block in blocks)
+
+
+def _rounded(value: float | None, digits: int = 6) -> Number | None:
+    """A number of JSON: with so many digits, whole where it is, and null where it is infinite."""
+    if value is None or not math.isfinite(value):
+        return None
+    found = float(f"{value:.{digits}g}")
+    return int(found) if found.is_integer() else found
+
+
+def _ratio(comparison: Comparison | None) -> Number | None:
+    return None if comparison is None or comparison.ratio is None else _rounded(comparison.ratio.value)

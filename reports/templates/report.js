@@ -1,0 +1,355 @@
+"use strict";
+// The overview and the chart of a report. All text is set as text, never as markup. Nothing is requested.
+(async () => {
+  const LIMIT = {bytes: 64e6, cells: 5000, rows: 300000, points: 1000, text: 2000, shown: 200, lanes: 60};
+  const $ = id => document.getElementById(id);
+  const make = (name, attributes = {}, ...inner) => fill(document.createElement(name), attributes, inner);
+  const draw = (name, attributes = {}, ...inner) =>
+    fill(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, inner);
+  function fill(node, attributes, inner) {
+    for (const key in attributes) node.setAttribute(key, attributes[key]);
+    node.append(...inner);
+    return node;
+  }
+
+  // --- reading a report.json, which may be anything ---
+  function refuse(why) { throw new Error(why); }
+  const list = (value, most, what) =>
+    Array.isArray(value) && value.length <= most ? value : refuse(`${what} is no list of at most ${most}`);
+  const text = (value, what) => typeof value === "string" && value.length <= LIMIT.text
+    ? value.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "") : refuse(`${what} is no text of at most ${LIMIT.text}`);
+  const number = (value, what) => value == null ? null : Number.isFinite(value) ? value : refuse(`${what} is no number`);
+  const whole = (value, below, what) =>
+    Number.isInteger(value) && value >= 0 && value < below ? value : refuse(`${what} is no number below ${below}`);
+
+  function read(json, side) {
+    let raw;
+    try { raw = JSON.parse(json); } catch { refuse("it is not JSON"); }
+    if (raw?.format !== "boxbench report") refuse("it is not the report.json of a report");
+    if (raw.version !== 1) refuse("this page reads version 1 of the format, and it has another one");
+    const metrics = list(raw.metrics, LIMIT.cells, "metrics").map(one => ({
+      name: text(one?.name, "name"), label: text(one.label, "label"), unit: text(one.unit, "unit")}));
+    const cells = list(raw.cells, LIMIT.cells, "cells").map(one => ({
+      scenario: text(one?.scenario, "scenario"), box: text(one.box, "box"),
+      colour: /^[a-z]-[a-z0-9-]+$/.test(one.colour) ? one.colour : "ink", hollow: one.hollow === true,
+      blocks: list(one.blocks, LIMIT.points, "blocks").map(block => whole(block, 1e9, "block"))}));
+    const rows = list(raw.rows, LIMIT.rows, "rows").map(one => ({
+      side, ...cells[whole(one?.cell, cells.length, "cell")], metric: metrics[whole(one.metric, metrics.length, "metric")],
+      main: one.main === true, n: whole(one.n, 1e9, "n"), failed: whole(one.failed ?? 0, 1e9, "failed"),
+      doubts: whole(one.doubts ?? 0, 1e9, "doubts"), median: number(one.median, "median"), low: number(one.low, "low"),
+      high: number(one.high, "high"), range: one.range === true, shown: text(one.shown, "shown"),
+      p95: text(one.p95 ?? "", "p95"), ratio: number(one.ratio, "ratio"), verdict: text(one.verdict ?? "", "verdict"),
+      ratioShown: text(one.ratio_shown ?? "", "ratio_shown"),
+      points: list(one.points, LIMIT.points, "points").map(point => number(point, "point"))}));
+    const facts = list(raw.facts, LIMIT.points, "facts").map(([name, value]) => [text(name, "fact"), text(value, "fact")]);
+    facts.push(["boxbench", text(raw.boxbench, "boxbench")], ["source", text(raw.source, "source")]);
+    return {rows, facts: new Map(facts),
+      name: `${text(raw.campaign, "campaign")} of ${text(raw.created_at, "created_at").slice(0, 16).replace("T", " ")}`};
+  }
+
+  // --- numbers ---
+  const SCALES = {ns: [[1e9, "s"], [1e6, "ms"], [1e3, "µs"], [1, "ns"]],
+    bytes: [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"], [1, "B"]],
+    per_s: [[1e9, "G/s"], [1e6, "M/s"], [1e3, "k/s"], [1, "/s"]],
+    bytes_per_s: [[2 ** 30, "GiB/s"], [2 ** 20, "MiB/s"], [2 ** 10, "KiB/s"], [1, "B/s"]]};
+  const scale = (value, unit) => {
+    const known = SCALES[unit] || [[1, ""]];
+    return known.find(([size]) => Math.abs(value) >= 0.9995 * size) || known[known.length - 1];
+  };
+  function say(value, unit) {
+    if (value === null) return "no value";
+    if (value === 0) return "0";
+    const [size, name] = scale(value, unit);
+    const found = value / size;
+    const digits = Math.max(0, Math.min(6, 2 - Math.floor(Math.log10(Math.abs(Number(found.toPrecision(3)))))));
+    return `${found.toFixed(digits)} ${name}`.trim();
+  }
+
+  // --- state, which is in the address ---
+  // The page holds its own report.json compressed. It is unpacked here, without a request.
+  const packed = Uint8Array.from(atob($("data").textContent), letter => letter.charCodeAt(0));
+  const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const own = read(await new Response(unpacked).text(), "this");
+  let other = null;
+  const START = {s: "", b: "", m: "main", q: "", o: "", c: "", e: "", x: "", l: ""}, usual = {...START};
+  let state = {...START};
+  const rows = () => other ? [...own.rows, ...other.rows] : own.rows;
+  function load() {
+    state = {...START};
+    if (!location.hash.startsWith("#v=")) return;
+    for (const [key, value] of new URLSearchParams(location.hash.slice(3)))
+      if (Object.hasOwn(START, key)) state[key] = value;
+  }
+  function keep() {
+    const changed = Object.entries(state).filter(([key, value]) => value !== usual[key]);
+    const hash = changed.length ? `#v=${new URLSearchParams(changed)}` : "";
+    if (hash || location.hash.startsWith("#v=")) history.replaceState(null, "", location.href.split("#")[0] + hash);
+  }
+  function options(id, pairs, key) {
+    const select = $(id);
+    select.replaceChildren(...pairs.map(([value, label]) => make("option", {value}, label)));
+    usual[key] = pairs[0]?.[0] ?? "";
+    if (!pairs.some(([value]) => value === state[key])) state[key] = usual[key];
+    select.value = state[key];
+  }
+  const unique = values => [...new Set(values)];
+  const named = values => unique(values).map(value => [value, value]);
+  const metricsOf = found => [...new Map(found.map(row => [row.metric.name, row.metric.label]))];
+
+  // --- the table ---
+  const COLUMNS = [
+    ["campaign", row => row.side], ["scenario", row => row.scenario], ["box", row => row.box],
+    ["metric", row => row.metric.label], ["boots", row => row.n, row => row.n],
+    ["median", row => row.shown, row => row.median ?? Infinity], ["ratio", row => row.ratioShown || "–", row => row.ratio ?? -1],
+    ["verdict", row => row.verdict || "–"], ["p95", row => row.p95 || "–", row => parseFloat(row.p95) || 0],
+    ["failed", row => row.failed, row => row.failed], ["doubts", row => row.doubts, row => row.doubts]];
+  const USUAL = ["scenario", "box", "metric", "boots", "median", "ratio", "verdict"];
+  const shownColumns = () => {
+    const wanted = state.c ? state.c.split(".") : [...USUAL, ...(other ? ["campaign"] : [])];
+    const found = COLUMNS.filter(([name]) => wanted.includes(name));
+    return found.length ? found : COLUMNS.slice(1, 8);
+  };
+  function chosen() {
+    const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
+    const found = rows().filter(row => (!state.s || row.scenario === state.s) && (!state.b || row.box === state.b)
+      && (state.m === "main" ? row.main : !state.m || row.metric.name === state.m)
+      && words.every(word => `${row.scenario} ${row.box} ${row.metric.label} ${row.verdict}`.toLowerCase().includes(word)));
+    const column = COLUMNS.find(([name]) => name === state.o.replace("-", ""));
+    if (!column) return found;
+    const key = column[2] || column[1], sign = state.o.startsWith("-") ? -1 : 1;
+    const order = (a, b) => typeof a === "number" ? (a < b ? -1 : a > b ? 1 : 0) : a.localeCompare(b, "en", {numeric: true});
+    return found.sort((a, b) => sign * order(key(a), key(b)));
+  }
+  function sortBy(name) {
+    state.o = state.o === name ? `-${name}` : state.o === `-${name}` ? "" : name;
+    show();
+    [...$("rows").querySelectorAll("thead button")].find(button => button.dataset.name === name)?.focus();
+  }
+  function table() {
+    const found = chosen(), columns = shownColumns();
+    const head = columns.map(([name]) => {
+      const button = make("button", {type: "button", "data-name": name}, name);
+      button.addEventListener("click", () => sortBy(name));
+      const sorted = state.o === name ? "ascending" : state.o === `-${name}` ? "descending" : "none";
+      return make("th", {scope: "col", "aria-sort": sorted}, button);
+    });
+    const body = found.slice(0, LIMIT.shown).map(row => make("tr", {}, ...columns.map(([name, value]) => {
+      const cell = make(name === "box" ? "th" : "td", {"data-label": name, ...(name === "box" && {scope: "row"})});
+      if (name === "box") cell.append(make("i", {class: `swatch ${row.colour}${row.hollow ? " hollow" : ""}`, "aria-hidden": "true"}));
+      String(value(row)).split(/(?<=[\/=,])/).forEach((part, place) => cell.append(...(place ? [make("wbr")] : []), part));
+      return cell;
+    })));
+    $("rows").tHead.replaceChildren(make("tr", {}, ...head));
+    $("rows").tBodies[0].replaceChildren(...body);
+    $("count").textContent = found.length > LIMIT.shown
+      ? `The first ${LIMIT.shown} of ${found.length} rows; the copy and the file have all of them.`
+      : `${found.length} row${found.length === 1 ? "" : "s"}.`;
+  }
+  function columnBoxes() {
+    const shown = shownColumns().map(([name]) => name);
+    $("columns").replaceChildren(...COLUMNS.filter(([name]) => other || name !== "campaign").map(([name]) => {
+      const box = make("input", {type: "checkbox", value: name});
+      box.checked = shown.includes(name);
+      box.addEventListener("change", () => {
+        state.c = [...$("columns").querySelectorAll("input:checked")].map(one => one.value).join(".");
+        table();
+        keep();
+      });
+      return make("label", {}, box, name);
+    }));
+  }
+  const inMarkdown = value => String(value).replace(/[\\|`*_<>[\]]/g, "\\$&");
+  function markdown() {
+    const columns = shownColumns();
+    return [columns.map(([name]) => name), columns.map(() => "---"),
+      ...chosen().map(row => columns.map(([, value]) => inMarkdown(value(row))))]
+      .map(cells => `| ${cells.join(" | ")} |`).join("\n") + "\n";
+  }
+  // A spreadsheet would run a text that begins like a formula.
+  const inCsv = value => typeof value === "number" ? value : value === null ? ""
+    : `"${value.replace(/^(?=[=+\-@\t\r])/, "'").replaceAll('"', '""')}"`;
+  function csv() {
+    const names = ["campaign", "scenario", "box", "metric", "unit", "boots", "failed", "doubts", "median", "low", "high",
+      "between", "ratio", "verdict"];
+    return [names, ...chosen().map(row => [row.side, row.scenario, row.box, row.metric.name, row.metric.unit, row.n, row.failed,
+      row.doubts, row.median, row.low, row.high, row.low === null ? "" : row.range ? "range" : "95 % interval", row.ratio,
+      row.verdict])].map(cells => cells.map(inCsv).join(",")).join("\r\n") + "\r\n";
+  }
+  async function copy() {
+    const words = markdown();
+    try {
+      await navigator.clipboard.writeText(words);
+      $("said").textContent = "The rows are in the clipboard, as a Markdown table.";
+    } catch {
+      $("copied").hidden = false;
+      $("copied").value = words;
+      $("copied").select();
+      $("said").textContent = "This browser lets no page write to the clipboard. The table is marked: press Ctrl+C.";
+    }
+  }
+  function save() {
+    const address = URL.createObjectURL(new Blob([csv()], {type: "text/csv"}));
+    make("a", {href: address, download: "boxbench.csv"}).click();
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
+    $("said").textContent = "The rows are saved as boxbench.csv.";
+  }
+
+  // --- the chart ---
+  const LANE = 64, TOP = 8, EDGE = 14;
+  let lanes = [], at = [-1, -1];
+  const told = (lane, place) => {
+    const {row, dots} = lanes[lane], who = (other ? `${row.side} campaign, ` : "") + row.box;
+    if (place < 0) return `${who}: median ${row.shown}, ${row.n} boots${row.failed ? `, ${row.failed} failed` : ""}`;
+    return `${who}, block ${dots[place].block}: ${say(dots[place].value, row.metric.unit)}; ${place + 1} of ${dots.length} in order of size`;
+  };
+  function ticks(low, high, log, unit) {
+    if (log) {
+      const found = [];
+      for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
+        for (const step of [1, 2, 5]) if (step * 10 ** power >= low && step * 10 ** power <= high) found.push(step * 10 ** power);
+      const tens = found.filter(value => /^1/.test(value.toExponential()));
+      return found.length <= 6 ? found : tens.filter((_, place) => place % Math.ceil(tens.length / 6) === 0);
+    }
+    const size = scale(high, unit)[0], rough = (high - low) / size / 4, ten = 10 ** Math.floor(Math.log10(rough));
+    const step = ten * [1, 2, 5, 10].find(factor => factor * ten >= rough) * size, found = [];
+    for (let value = Math.ceil(low / step) * step; value <= high; value += step) found.push(value);
+    return found;
+  }
+  function chart() {
+    const found = rows().filter(row => row.scenario === state.e && row.metric.name === state.x).slice(0, LIMIT.lanes);
+    lanes = found.map(row => ({row, dots: row.points.map((value, place) => ({value, block: row.blocks[place]}))
+      .filter(dot => dot.value !== null).sort((a, b) => a.value - b.value)}));
+    at = [-1, -1];
+    const all = lanes.flatMap(({row, dots}) => [...dots.map(dot => dot.value), row.median, row.low, row.high]).filter(v => v !== null);
+    const least = Math.min(...all), most = Math.max(...all), log = state.l === "1" && least > 0;
+    $("log").disabled = !(least > 0);
+    const width = Math.max(240, $("chart").clientWidth), height = TOP + LANE * lanes.length + 34;
+    const low = log ? least / 1.1 : Math.min(0, least), high = log ? most * 1.1 : most > low ? most * 1.03 : low + 1;
+    const way = log ? Math.log : value => value;
+    const x = value => EDGE + (width - 2 * EDGE) * (way(value) - way(low)) / (way(high) - way(low));
+    const unit = found[0]?.metric.unit ?? "";
+    const svg = draw("svg", {viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true"});
+    const fits = Math.floor(width / 75);
+    const marks = all.length ? ticks(low, high, log, unit) : [];
+    for (const value of marks.filter((_, place) => place % Math.ceil(marks.length / fits) === 0))
+      svg.append(draw("line", {class: "grid", x1: x(value), x2: x(value), y1: TOP, y2: height - 24}),
+        draw("text", {class: "tick", x: Math.min(Math.max(x(value), 22), width - 26), y: height - 8, "text-anchor": "middle"},
+          say(value, unit).replace(/\.0+(?!\d)|(\.\d*[1-9])0+(?!\d)/, "$1")));
+    lanes.forEach((lane, number) => svg.append(oneLane(lane, TOP + LANE * number, x)));
+    svg.append(draw("circle", {id: "ring", r: 9, visibility: "hidden"}));
+    $("chart").replaceChildren(svg);
+    lanes.forEach(lane => lane.x = x);
+    $("point").textContent = found.length ? "" : "No box has this metric.";
+  }
+  function oneLane({row, dots}, top, x) {
+    const group = draw("g", {class: row.colour}), y = top + 36, second = row.side !== "this";
+    group.append(draw("text", {class: "lane", x: EDGE, y: top + 16}, `${second ? "other: " : ""}${row.box}  ${row.shown}`));
+    if (row.low !== null && row.high !== null)
+      group.append(draw("line", {class: row.range ? "range" : "interval", x1: x(row.low), x2: x(row.high), y1: y + 15, y2: y + 15}));
+    dots.forEach((dot, place) => {
+      const shape = {class: `dot${row.hollow ? " hollow" : ""}`};
+      const cx = x(dot.value), cy = dot.y = y + ((place * 0.618) % 1 - 0.5) * 18;
+      group.append(second ? draw("rect", {...shape, x: cx - 3.5, y: cy - 3.5, width: 7, height: 7})
+        : draw("circle", {...shape, cx, cy, r: 4}));
+    });
+    if (row.median !== null) group.append(draw("line", {class: "median", x1: x(row.median), x2: x(row.median), y1: y - 12, y2: y + 19}));
+    return group;
+  }
+  function go(lane, place) {
+    at = [lane, place];
+    const {row, dots, x} = lanes[lane], value = place < 0 ? row.median : dots[place].value, ring = $("ring");
+    ring.setAttribute("visibility", value === null ? "hidden" : "visible");
+    if (value !== null) {
+      ring.setAttribute("cx", x(value));
+      ring.setAttribute("cy", place < 0 ? TOP + LANE * lane + 36 : dots[place].y);
+    }
+    $("point").textContent = told(lane, place);
+  }
+  function leave() {
+    at = [-1, -1];
+    $("ring")?.setAttribute("visibility", "hidden");
+    $("point").textContent = "";
+  }
+  function press(event) {
+    const [lane, place] = at, last = lanes.length - 1;
+    const end = lanes[Math.max(0, lane)]?.dots.length - 1;
+    if (event.altKey || event.ctrlKey || event.metaKey || last < 0) return;
+    const moves = {ArrowDown: [Math.min(last, lane + 1), -1], ArrowUp: [Math.max(0, lane - 1), -1],
+      ArrowRight: [Math.max(0, lane), lane < 0 ? -1 : Math.min(end, place + 1)],
+      ArrowLeft: [Math.max(0, lane), Math.max(-1, place - 1)], Home: [Math.max(0, lane), -1], End: [Math.max(0, lane), end]};
+    if (event.key === "Escape") {
+      leave();
+      $("chart-metric").focus();
+    } else if (event.key in moves) go(...moves[event.key]);
+    else return;
+    event.preventDefault();
+  }
+  function point(event) {
+    const box = $("chart").getBoundingClientRect(), left = event.clientX - box.left;
+    const lane = Math.floor((event.clientY - box.top - TOP) / LANE);
+    if (!lanes[lane]) return;
+    const away = lanes[lane].dots.map(dot => Math.abs(lanes[lane].x(dot.value) - left)), near = Math.min(...away);
+    go(lane, near < 24 ? away.indexOf(near) : -1);
+  }
+
+  // --- another campaign ---
+  async function open(file) {
+    const said = $("other-said");
+    try {
+      if (file.size > LIMIT.bytes) refuse(`it has more than ${LIMIT.bytes / 1e6} MB`);
+      other = read(await file.text(), "other");
+    } catch (error) {
+      other = null;
+      said.textContent = `${file.name} was not opened: ${error instanceof TypeError ? "it has another form" : error.message}.`;
+      return renew();
+    }
+    const names = unique([...own.facts.keys(), ...other.facts.keys()]);
+    const differ = names.filter(name => own.facts.get(name) !== other.facts.get(name))
+      .map(name => `${name} (${own.facts.get(name) ?? "–"} here, ${other.facts.get(name) ?? "–"} there)`);
+    said.textContent = `The other campaign is ${other.name}. Its numbers stand beside those of this one: they are never pooled and never in a ratio. `
+      + (differ.length ? `What differs: ${differ.slice(0, 12).join("; ")}.` : "Host and version are equal.");
+    renew();
+  }
+
+  // --- the whole ---
+  function show() { table(); keep(); }
+  function renew() {
+    const found = rows();
+    $("close").hidden = !other;
+    options("scenario", [["", "all"], ...named(found.map(row => row.scenario))], "s");
+    options("box", [["", "all"], ...named(found.map(row => row.box))], "b");
+    options("metric", [["main", "main ones"], ["", "all"], ...metricsOf(found)], "m");
+    options("chart-scenario", named(found.map(row => row.scenario)), "e");
+    options("chart-metric", metricsOf(found.filter(row => row.scenario === state.e).sort((a, b) => b.main - a.main)), "x");
+    $("find").value = state.q;
+    $("log").checked = state.l === "1";
+    columnBoxes();
+    chart();
+    show();
+  }
+  const changes = {scenario: "s", box: "b", metric: "m", find: "q"};
+  for (const id in changes) $(id).addEventListener("input", event => { state[changes[id]] = event.target.value; show(); });
+  $("chart-scenario").addEventListener("input", event => { state.e = event.target.value; renew(); });
+  $("chart-metric").addEventListener("input", event => { state.x = event.target.value; chart(); keep(); });
+  $("log").addEventListener("change", event => { state.l = event.target.checked ? "1" : ""; chart(); keep(); });
+  $("copy").addEventListener("click", copy);
+  $("save").addEventListener("click", save);
+  $("other").addEventListener("change", event => event.target.files[0] && open(event.target.files[0]));
+  // The same file may have changed since.
+  $("other").addEventListener("click", event => { event.target.value = ""; });
+  $("close").addEventListener("click", () => { other = null; $("other").value = $("other-said").textContent = ""; renew(); $("other").focus(); });
+  const area = $("chart");
+  area.addEventListener("keydown", press);
+  area.addEventListener("focus", () => at[0] < 0 && lanes.length && area.matches(":focus-visible") && go(0, -1));
+  area.addEventListener("pointermove", point);
+  area.addEventListener("pointerdown", point);
+  area.addEventListener("pointerleave", leave);
+  area.addEventListener("blur", leave);
+  addEventListener("hashchange", () => { if (location.hash.startsWith("#v=")) { load(); renew(); } });
+  addEventListener("keydown", event => event.key === "Escape" && leave());
+  for (const node of document.querySelectorAll("[data-script]")) node.hidden = false;
+  load();
+  renew();
+  let width = area.clientWidth;
+  new ResizeObserver(() => { if (area.clientWidth !== width) { width = area.clientWidth; chart(); } }).observe(area);
+})();
