@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 EMU_IN: Final = 914_400
-_EM: Final = 0.52
-"""The mean width of a letter in ems: a little more than in Calibri and Arial. The template's font is not known."""
+_EM: Final = 0.56
+"""The mean width of a letter in ems, a little more than in bold Calibri and Arial. The font is the template's."""
 _LINE: Final = 1.2
 """The height of a line in ems."""
 
@@ -53,6 +53,10 @@ def fitting_pt(paragraphs: Sequence[str], area: Area, *, most: float, least: flo
 
 def height_of(paragraphs: Sequence[str], width: int, pt: float) -> int:
     """The height of paragraphs in a box of a width at a size, with the margins that a box has, EMU."""
+    return int((sum(lines_of(paragraph, width, pt) for paragraph in paragraphs) * _LINE * pt / 72 + 0.1) * EMU_IN)
+
+
+def lines_of(paragraph: str, width: int, pt: float) -> int:
+    """The number of lines that a paragraph takes in a box of a width, EMU, at a size."""
     letters = max(1, int((width / EMU_IN - 0.2) * 72 / (_EM * pt)))
-    lines = sum(max(1, math.ceil(len(paragraph) / letters)) for paragraph in paragraphs)
-    return int((lines * _LINE * pt / 72 + 0.1) * EMU_IN)
+    return max(1, math.ceil(len(paragraph) / letters))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Final, Literal, NamedTuple
@@ -10,7 +11,8 @@ from typing import Final, Literal, NamedTuple
 from bench.deck.pptx.chart import Axis, Bars, Chart, Part, Point, Points, Series
 from bench.render.figures.base import Figure, is_logarithmic
 from bench.render.figures.data import FigureData, Value
-from bench.render.palette import MUTED, PALETTE, target_colour
+from bench.render.figures.phases import colour_of_name
+from bench.render.palette import PALETTE, target_colour
 
 MOST_POINTS: Final = 1_000
 """A series has at most so many points; of more, each k-th is taken. Office programs draw slowly."""
@@ -23,6 +25,7 @@ _UNITS: Final[Mapping[str, tuple[tuple[float, str], ...]]] = {
     "bytes": ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B")),
 }
 """By unit of the data those that people read, largest first."""
+_REORDERED: Final = "The parts have one order here. In some bars of the figure they have another one."
 _SILENT: Final = frozenset({"", "count", "ratio"})
 """Units that the title of an axis need not name."""
 
@@ -66,7 +69,9 @@ def _dots(data: FigureData) -> Chart | None:
 def _ratios(data: FigureData) -> Chart | None:
     boxes, metrics = _texts(data, "box"), _texts(data, "metric")
     several = len(set(metrics)) > 1
-    names = [f"{box}: {metric}" if several else box for box, metric in zip(boxes, metrics, strict=True)]
+    # A metric's name ends with which way is better: "get per second: higher is better". There is no room for it.
+    short = [metric.partition(": ")[0] for metric in metrics]
+    names = [f"{box}: {metric}" if several else box for box, metric in zip(boxes, short, strict=True)]
     rows, missing = _rows(data, "ratio", names=names, boxes=boxes)
     # A logarithmic axis has no place for zero.
     missing = [*missing, *(f"{row.name} is 0, and not in the chart." for row in rows if row.value <= 0)]
@@ -100,7 +105,7 @@ def _below_each_other(
     series = [
         Series(
             name=row.name,
-            colour=target_colour(row.box),
+            colour=_colour(row.box),
             points=(Point(row.value, float(height), *_error(row, limits)),),
             look="points",
         )
@@ -143,13 +148,13 @@ def _lines(data: FigureData, *, wide: float = _WIDE) -> Chart | None:
         series=tuple(
             Series(
                 name=name,
-                colour=target_colour(name),
+                colour=_colour(name),
                 points=tuple(Point(row.x, row.value, *_error(row, limits)) for row in rows if row.name == name),
                 look="both",
             )
             for name in dict.fromkeys(row.name for row in sorted(rows, key=lambda row: names.index(row.name)))
         ),
-        x=Axis(title=_title(data.columns[1].name, x_unit.name)),
+        x=Axis(title=x_unit.name),
         y=Axis(title=_title(unit.name, "logarithmic") if base else unit.name, base=base, low=limits[0], high=limits[1]),
         errors="y",
         missing=tuple(missing),
@@ -218,7 +223,7 @@ def _without_errors(
     return tuple(
         Series(
             name=box,
-            colour=target_colour(box),
+            colour=_colour(box),
             points=tuple(Point(point.x / x_size, point.y / y_size) for point in points),
             look=look,
         )
@@ -242,7 +247,8 @@ def _stacked(data: FigureData) -> Chart | None:
         return None
     totals = [sum(value for (box, _), value in found.items() if box == name) for name in names]
     unit = _unit(data, "value", totals)
-    kinds = _in_order([[part for box, part in found if box == name] for name in names])
+    bars = [[part for box, part in found if box == name] for name in names]
+    kinds = _in_order(bars)
     colours = _part_colours(kinds)
     return Bars(
         names=names,
@@ -251,32 +257,43 @@ def _stacked(data: FigureData) -> Chart | None:
             for kind in kinds
         ),
         axis=Axis(title=unit.name, low=0.0 if all(value >= 0 for value in found.values()) else None),
-        missing=tuple(
-            f"{box} has no value, and is not in the chart." for box in dict.fromkeys(boxes) if box not in names
+        missing=(
+            *(f"{box} has no value, and is not in the chart." for box in dict.fromkeys(boxes) if box not in names),
+            *([] if all(sorted(bar, key=kinds.index) == bar for bar in bars) else [_REORDERED]),
         ),
     )
 
 
 def _in_order(lists: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """Every part once, in an order that all bars share; as they come where two bars contradict each other."""
+    """Every part once, in the order that all bars share; where they contradict each other, by its mean place."""
     sorter: TopologicalSorter[str] = TopologicalSorter()
+    places: dict[str, list[float]] = {}
     for parts in lists:
-        for before, part in zip([None, *parts], parts, strict=False):
-            sorter.add(part, *([] if before is None else [before]))
+        for place, part in enumerate(parts):
+            sorter.add(part, *parts[place - 1 : place])
+            places.setdefault(part, []).append(place / len(parts))
     try:
         return tuple(sorter.static_order())
     except CycleError:
-        return tuple(dict.fromkeys(part for parts in lists for part in parts))
+        return tuple(sorted(places, key=lambda part: sum(places[part]) / len(places[part])))
 
 
 def _part_colours(parts: Sequence[str]) -> dict[str, str]:
-    """By part its colour: that of its phase, or one that no other part has."""
-    own = {part: PALETTE[f"p-{part}"].light for part in parts if f"p-{part}" in PALETTE}
-    rest = [
-        colour.light for name, colour in PALETTE.items() if name.startswith("p-") and colour.light not in own.values()
-    ]
-    others = [part for part in parts if part not in own]
-    return own | {part: (rest or [MUTED])[place % max(1, len(rest))] for place, part in enumerate(others)}
+    """By part its colour: that of its phase, or one of its own that hardly depends on the other parts."""
+    phases = [colour.light for name, colour in PALETTE.items() if name.startswith("p-")]
+    found = {part: colour for part in parts if (colour := colour_of_name(part)) is not None}
+    for part in parts:
+        if part not in found:
+            # crc32 is the same in every run, unlike hash().
+            first = zlib.crc32(part.encode()) % len(phases)
+            turned = [*phases[first:], *phases[:first]]
+            found[part] = next((colour for colour in turned if colour not in found.values()), turned[0])
+    return found
+
+
+def _colour(label: str) -> str:
+    """The colour of the target in a label such as ``libvirt (tcg)`` or ``docker residents=4``."""
+    return target_colour(label.partition(" ")[0])
 
 
 def _rows(

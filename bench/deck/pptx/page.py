@@ -22,11 +22,12 @@ _TITLE_PT: Final = 44.0
 """Of a template that does not say it."""
 TEXT_PT: Final = (24.0, 14.0)
 CAVEAT_PT: Final = 14.0
-_TABLE_PT: Final = (16.0, 10.0)
+_TABLE_PT: Final = (18, 16, 14, 12, 10)
+"""The sizes of tables, the first that fits."""
 MOST_ROWS: Final = 14
 """A table on a slide has at most so many rows, without its head."""
-_ROW: Final = 1.9
-"""The height of a row in ems, with its margins."""
+_GAP: Final = EMU_IN // 10
+"""Between text and what is below it."""
 
 
 class Page:
@@ -58,7 +59,7 @@ class Page:
         size = fitting_pt(paragraphs, self.area, most=TEXT_PT[0], least=TEXT_PT[1])
         height = self.area.height if fills else height_of(paragraphs, self.area.width, size)
         area = self.area.upper(height)
-        self.area = self.area.below(height)
+        self.area = self.area.below(height + _GAP)
         if fills and self._free is not None and self._layout.takes_text:
             shape = self._placeholder()
             shape.left, shape.top, shape.width, shape.height = area
@@ -91,11 +92,13 @@ class Page:
     def table(self, rows: Rows, *, name: str, alt: str) -> int:
         """Add a table in what is left; returns the number of rows that it does not show."""
         shown = rows[: MOST_ROWS + 1]
-        columns = max(len(row) for row in shown)
-        size = min(_TABLE_PT[0], max(_TABLE_PT[1], self.area.height / EMU_IN * 72 / (_ROW * len(shown))))
-        height = int(len(shown) * _ROW * size / 72 * EMU_IN)
-        frame = self._slide.shapes.add_table(len(shown), columns, *self.area.upper(height))
-        _fill_table(frame.table, shown, self.area.width, int(size))
+        widths = _column_widths(shown, self.area.width)
+        size = next(
+            (size for size in _TABLE_PT if sum(_row_heights(shown, widths, size)) <= self.area.height), _TABLE_PT[-1]
+        )
+        heights = _row_heights(shown, widths, size)
+        frame = self._slide.shapes.add_table(len(shown), len(widths), *self.area.upper(sum(heights)))
+        _fill_table(frame.table, shown, widths, heights, size)
         self._take(frame, name=name, alt=alt)
         return len(rows) - len(shown)
 
@@ -151,14 +154,23 @@ def _set_size(frame: Any, size: float) -> None:
             run.font.size = Pt(size)
 
 
-def _fill_table(table: Any, rows: Rows, width: int, size: int) -> None:
-    """Fill the cells. A column is as wide as its longest text, between a tenth and half of them all."""
-    columns = len(table.columns)
+def _column_widths(rows: Rows, width: int) -> list[int]:
+    """A column is as wide as its longest text, between a tenth and two thirds of them all."""
+    columns = max(len(row) for row in rows)
     longest = [max((len(row[at]) for row in rows if at < len(row)), default=1) for at in range(columns)]
-    wanted = [min(max(length, sum(longest) / 10), sum(longest) / 2) + 2 for length in longest]
-    for at, column in enumerate(table.columns):
-        column.width = int(width * wanted[at] / sum(wanted))
-    for number, row in enumerate(rows):
+    wanted = [min(max(length, sum(longest) / 10), sum(longest) * 2 / 3) + 2 for length in longest]
+    return [int(width * one / sum(wanted)) for one in wanted]
+
+
+def _row_heights(rows: Rows, widths: Sequence[int], size: int) -> list[int]:
+    return [max(height_of([text], width, size) for text, width in zip(row, widths, strict=False)) for row in rows]
+
+
+def _fill_table(table: Any, rows: Rows, widths: Sequence[int], heights: Sequence[int], size: int) -> None:
+    for column, width in zip(table.columns, widths, strict=True):
+        column.width = width
+    for number, (row, height) in enumerate(zip(rows, heights, strict=True)):
+        table.rows[number].height = height
         for at, text in enumerate(row):
             frame = table.cell(number, at).text_frame
             frame.text = text

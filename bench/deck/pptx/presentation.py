@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any, Final
 
+from bench.deck.pptx.chart import Points
 from bench.deck.pptx.from_figure import chart_of
 from bench.deck.pptx.layouts import Layouts, layouts_of
 from bench.deck.pptx.native import add_chart
@@ -19,6 +20,7 @@ from bench.render.figures.base import Figure
 from bench.util.errors import UsageError
 
 _UNDATED: Final = datetime(1980, 1, 1, tzinfo=UTC)
+_SIDEWAYS: Final = "PowerPoint shows the intervals as error bars. LibreOffice shows no horizontal ones."
 _THUMBNAIL: Final = "/metadata/thumbnail"
 
 
@@ -87,7 +89,7 @@ def _add_editable(shown: Any, layouts: Layouts, slide: Slide, figure: Figure) ->
         [
             "This slide is hidden. It has the numbers of the slide before, to be changed: right click, Edit Data.",
             *missing,
-            figure.how,
+            *(line for line in (figure.how, figure.notes) if line),
             f"data: sha256:{figure.data.digest}",
         ]
     )
@@ -100,7 +102,7 @@ def _show_numbers(page: Page, figure: Figure, slide: Slide) -> tuple[str, ...]:
     chart = chart_of(figure)
     if chart is not None:
         add_chart(page, chart, name=f"{slide.key} chart", alt=alt)
-        return chart.missing
+        return (*chart.missing, *([_SIDEWAYS] if isinstance(chart, Points) and chart.errors == "x" else []))
     return _and_more(page.table(_cells(figure), name=f"{slide.key} table", alt=alt))
 
 

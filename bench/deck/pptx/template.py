@@ -9,10 +9,12 @@ from zipfile import BadZipFile, ZipFile
 
 from pptx import Presentation
 from pptx.enum.shapes import PP_PLACEHOLDER as KIND
+from pptx.opc.constants import RELATIONSHIP_TYPE
 from pptx.oxml.ns import qn
 
 from bench.deck.pptx.area import EMU_IN, Area
 from bench.deck.pptx.pack import with_fixed_times
+from bench.render.palette import MUTED
 from bench.util.errors import UsageError
 from bench.util.files import open_file
 
@@ -29,6 +31,8 @@ _TITLE: Final = Area(_MARGIN, int(0.3 * EMU_IN), _WIDTH - 2 * _MARGIN, int(1.05 
 _BODY: Final = Area(_MARGIN, int(1.45 * EMU_IN), _WIDTH - 2 * _MARGIN, int(5.75 * EMU_IN))
 _COVER: Final = Area(_MARGIN, int(2.0 * EMU_IN), _WIDTH - 2 * _MARGIN, int(1.8 * EMU_IN))
 _SUBTITLE: Final = Area(_MARGIN, int(3.9 * EMU_IN), _WIDTH - 2 * _MARGIN, int(1.6 * EMU_IN))
+_ACCENT: Final = b"4F81BD"
+"""The blue of the tables in python-pptx's own template. It would look like a target's colour."""
 _KEPT: Final = {"Title Slide", "Title and Content", "Title Only"}
 
 
@@ -117,6 +121,8 @@ def plain_template() -> Any:
         for text in layout._element.xpath(".//p:sp[.//p:ph[@type='subTitle']]//a:lstStyle/a:lvl1pPr"):
             text.set("algn", "l")
     _set_style(master._element)
+    theme = master.part.part_related_by(RELATIONSHIP_TYPE.THEME)
+    theme._blob = theme.blob.replace(_ACCENT, MUTED.removeprefix("#").upper().encode())
     return shown
 
 

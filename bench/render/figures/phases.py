@@ -165,3 +165,8 @@ def _table(analysis: Analysis, cells: list[Cell], stacks: Stacks) -> tuple[tuple
         for phase in stacks[cell.key]
     ]
     return (("box", "endpoints", "phase", "reached at (median)", "length, median"), *rows)
+
+
+def colour_of_name(name: str) -> str | None:
+    """The light colour of a phase by its name in the figure; None for any other name."""
+    return next((phase_colour(kind) for kind, known in _NAMES.items() if known == name), None)

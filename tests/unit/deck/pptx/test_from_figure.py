@@ -64,7 +64,7 @@ def test_ratios_have_a_line_at_one_and_ticks_at_doublings() -> None:
 
 def test_ratios_of_several_metrics_name_them_and_a_wide_range_has_powers_of_ten() -> None:
     rows: list[tuple[Value, ...]] = [
-        ("time", "docker", "process", 1.2, 1.1, 1.4),
+        ("time: lower is better", "docker", "process", 1.2, 1.1, 1.4),
         ("memory", "docker", "lxc", 100, 90, None),
         ("memory", "lxc", "lxc", 0, 0, 0),
     ]
@@ -92,29 +92,37 @@ def test_every_value_lies_within_the_limits_of_its_axis(ratios: list[float]) -> 
 
 def test_stacked_bars_have_their_parts_in_the_order_that_all_share() -> None:
     rows: list[tuple[Value, ...]] = [
-        ("docker", "created", 80e6),
-        ("docker", "ready", 20e6),
-        ("libvirt", "created", 180e6),
-        ("libvirt", "kernel", 2.6e9),
-        ("libvirt", "ready", 20e6),
-        ("lxc", "created", None),
+        ("docker", "layer or overlay made", 80e6),
+        ("docker", "workload: ready", 20e6),
+        ("libvirt", "layer or overlay made", 180e6),
+        ("libvirt", "guest kernel boots", 2.6e9),
+        ("libvirt", "workload: ready", 20e6),
+        ("lxc", "layer or overlay made", None),
     ]
     chart = chart_of(made.figure("stacked", made.STACKED, rows))
     assert isinstance(chart, Bars)
     assert chart.names == ("docker", "libvirt")
-    assert [part.name for part in chart.parts] == ["created", "kernel", "ready"]
+    assert [part.name for part in chart.parts] == ["layer or overlay made", "guest kernel boots", "workload: ready"]
     assert list(chart.parts[1].values) == pytest.approx([0, 2.6])
-    assert [part.colour for part in chart.parts] == [phase_colour(part.name) for part in chart.parts]
+    assert [part.colour for part in chart.parts] == [phase_colour(kind) for kind in ("created", "init", "ready")]
     assert chart.axis.title == "s"
     assert chart.missing == ("lxc has no value, and is not in the chart.",)
 
 
-def test_parts_that_contradict_each_other_come_as_they_are_and_all_have_colours_of_their_own() -> None:
-    rows: list[tuple[Value, ...]] = [("a", "x", 1.0), ("a", "y", 1.0), ("b", "y", 1.0), ("b", "x", 1.0)]
+def test_parts_that_contradict_each_other_have_the_order_of_most_bars_and_the_notes_say_it() -> None:
+    bars = (("a", "xyz"), ("b", "xyz"), ("c", "yxz"))
+    rows: list[tuple[Value, ...]] = [(box, part, 1.0) for box, parts in bars for part in parts]
     chart = chart_of(made.figure("stacked", made.STACKED, rows))
     assert isinstance(chart, Bars)
-    assert [part.name for part in chart.parts] == ["x", "y"]
-    assert len({part.colour for part in chart.parts}) == 2
+    assert [part.name for part in chart.parts] == ["x", "y", "z"]
+    assert len({part.colour for part in chart.parts}) == 3
+    assert chart.missing == ("The parts have one order here. In some bars of the figure they have another one.",)
+
+
+@pytest.mark.parametrize("label", ["libvirt (tcg)", "libvirt/tcg residents=4", "libvirt[console=serial] image=alpine"])
+def test_a_box_has_the_colour_of_its_target_whatever_its_options(label: str) -> None:
+    chart = _points("dots", made.DOTS, [(label, 187e6, 180e6, 195e6, 9)])
+    assert [series.colour for series in chart.series] == [target_colour("libvirt")]
 
 
 def test_a_slope_has_a_line_for_each_series_with_error_bars_upwards() -> None:

@@ -108,6 +108,7 @@ def test_notes_have_the_numbers_the_caveat_and_where_they_come_from() -> None:
         "data: sha256:4f2a",
     ]
     notes = hidden.notes_slide.notes_text_frame.text
+    assert "LibreOffice shows no horizontal ones." in notes
     assert "lxc never got there, and is not in the chart." in notes
     assert f"sha256:{made.dots().data.digest}" in notes
 
@@ -222,6 +223,16 @@ def test_a_long_table_says_how_many_rows_it_does_not_show() -> None:
     (cells,) = [shape for shape in slide.shapes if shape.has_table]
     assert len(cells.table.rows) == MOST_ROWS + 1
     assert "The table has 3 more rows, which are in the report." in slide.notes_slide.notes_text_frame.text
+
+
+def test_a_table_with_long_texts_stays_on_the_slide() -> None:
+    rows = (("scenario", "proof"), *(("redis", "Seen from inside, all boxes agree. " * 5) for _ in range(8)))
+    slide = _slides(made.slide("proof", table=rows, lines=("A line.",)))[1]
+    (cells,) = [shape for shape in slide.shapes if shape.has_table]
+    assert cells.top + sum(row.height for row in cells.table.rows) <= 7.5 * 914_400
+    assert cells.width == sum(column.width for column in cells.table.columns)
+    assert cells.table.columns[0].width < cells.table.columns[1].width
+    assert cells.table.cell(1, 1).text_frame.paragraphs[0].runs[0].font.size.pt >= 10
 
 
 def test_names_that_look_like_formulas_or_markup_stay_text() -> None:
