@@ -137,6 +137,25 @@ class PreparationStep(BaseModel):
     """What they have read or written; None: not known."""
 
 
+class PreparationPart(BaseModel):
+    """What one target needed of one kind, before its first box could be started."""
+
+    model_config = ConfigDict(frozen=True)
+
+    scenario: str
+    """Empty: for every scenario."""
+    target: str
+    """With its options, and `` (first start)`` behind it where it is one; empty: for every target."""
+    name: str
+    """As of a step."""
+    took_ns: Int64 | None = None
+    """Without the parts in it. None: all was in the cache, so nothing was measured."""
+    cached: int = 0
+    """How many things of this kind were in the cache."""
+    bytes: Int64 | None = None
+    """What it takes on the disk; None: not known, or nothing is kept."""
+
+
 class PreparationEntry(BaseModel):
     """How long a user waited until the first box could be started. What the cache has already takes no step."""
 
@@ -145,6 +164,8 @@ class PreparationEntry(BaseModel):
     took_ns: Int64
     """Building, pulling and making files, from the opening of the engines; without the inspection of boxes."""
     steps: tuple[PreparationStep, ...] = ()
+    parts: tuple[PreparationPart, ...] = ()
+    """Who needed what. Empty in older campaigns."""
 
 
 class SittingEntry(BaseModel):

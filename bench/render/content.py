@@ -48,6 +48,7 @@ class Section:
         headline: the endpoint that answers the question, such as ``ready``.
         polled: which endpoints were found by asking again and again; empty when none.
         memory: the head of the column with memory: which memory it is.
+        preparation: what each target takes before its first start; None: the campaign has not noted it.
         published: what others have published of boxes like these; None: nothing.
         baseline: the target that the others are compared with.
         text: the scenario file.
@@ -70,6 +71,7 @@ class Section:
     residents: tuple[ReportTable, ...]
     exercises: tuple[ReportTable, ...]
     first_starts: tuple[ReportTable, ...]
+    preparation: ReportTable | None
     published: ReportTable | None
     text: str
 

@@ -21,6 +21,7 @@ from bench.render.palette import PALETTE, target_colour_name
 from bench.render.script.policy import policy, script
 from bench.render.sections.first_start import FIRST_START_NOTE
 from bench.render.sections.glossary import WORDS, describe_columns
+from bench.render.sections.preparation import PREPARATION_NOTE
 from bench.render.sections.problems import TrialProblem
 from bench.render.sections.published import PUBLISHED_NOTE
 from bench.render.sections.residents import RESIDENTS_NOTE
@@ -62,6 +63,7 @@ def render(
         view=_with_rows(view),
         residents_note=RESIDENTS_NOTE,
         first_start_note=FIRST_START_NOTE,
+        preparation_note=PREPARATION_NOTE,
         published_note=PUBLISHED_NOTE,
         words=WORDS,
         style=style,

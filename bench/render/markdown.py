@@ -9,6 +9,7 @@ from typing import Final
 from bench.render.content import HELD_HEAD, BoxRow, Section, View
 from bench.render.sections.certificate import CertificateView
 from bench.render.sections.glossary import WORDS, describe_columns
+from bench.render.sections.preparation import PREPARATION_NOTE
 from bench.render.sections.problems import ProblemGroup, TrialProblem
 from bench.render.sections.published import PUBLISHED_NOTE
 from bench.render.sections.table import ReportTable
@@ -97,9 +98,8 @@ def _section(section: Section, pictures: Sequence[Picture], source: str) -> list
     parts += [escape(section.polled)] if section.polled else []
     for found in (section.daemons, section.cpu, section.disk):
         parts += [table(found.head, found.rows, numbers=True)] if found else []
-    if section.published:
-        parts += [f"**{escape(section.published.title)}**", escape(PUBLISHED_NOTE)]
-        parts.append(table(section.published.head, section.published.rows))
+    for said, note in ((section.preparation, PREPARATION_NOTE), (section.published, PUBLISHED_NOTE)):
+        parts += [f"**{escape(said.title)}**", escape(note), table(said.head, said.rows)] if said else []
     # Alt texts hold labels of users; file names are made by us.
     return parts + [f"![{escape(alt)}]({path})" for _, alt, path in pictures]
 

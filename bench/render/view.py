@@ -26,6 +26,7 @@ from bench.render.sections.first_start import first_start_tables
 from bench.render.sections.headline import Answer, answer_of, boxes_of
 from bench.render.sections.lateness import late_headline, polled_note
 from bench.render.sections.origin import origin_text
+from bench.render.sections.preparation import preparation_table
 from bench.render.sections.problems import disturbed, doubt_kinds, failures, grouped
 from bench.render.sections.published import published_table
 from bench.render.sections.residents import resident_answer, resident_tables
@@ -93,7 +94,8 @@ def _marked(section: Section, made: str) -> Section:
         residents=tuple(map(titled, section.residents)),
         exercises=tuple(map(titled, section.exercises)),
         first_starts=tuple(map(titled, section.first_starts)),
-        published=None,  # others measured
+        preparation=None,
+        published=None,
     )
 
 
@@ -154,6 +156,7 @@ def _section(analysis: Analysis, name: str) -> Section:
         residents=resident_tables(analysis, name),
         exercises=exercise_tables(analysis, name, named),
         first_starts=first_start_tables(analysis, name, cells),
+        preparation=preparation_table(analysis.manifest, name),
         published=published_table(analysis, name),
         text=clean_lines(analysis.manifest.scenarios[name].text),
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from bench.records.manifest import PreparationEntry, PreparationStep
+from bench.cache.kinds import KINDS
+from bench.records.manifest import PreparationEntry, PreparationPart, PreparationStep
 from bench.util.clock import Clock, MonotonicClock
-from bench.util.steps import Step, Steps, done_bytes
+from bench.util.steps import Step, Steps, Use, Whom, done_bytes
 from bench.util.threads import WatchedThread
 from bench.util.units import format_bytes, format_ns
 
@@ -27,8 +28,19 @@ _WORDS: Final = {
     "kernel": "guest kernel",
     "system": "whole system",
     "engine-disk": "disk of an engine",
+    "packed": "pack",
+    "module": "guest modules",
+    "vmlinux": "unpack the kernel",
+    "initramfs-conf": "initramfs",
+    "conf-disk": "disk of settings",
+    "agent": "compile the agent",
+    "accel": "check of the accelerator",
+    "payload": "check of the accelerator",
+    "smoke-test": "trial of the target",
 }
 """Words for kinds of cache entries whose names are not plain."""
+_ANSWERS: Final = frozenset(kind.name for kind in KINDS.values() if kind.small) - {"accel", "smoke-test"}
+"""Kinds of entries that no box is made of: digests, sizes and the like. A check of the host is part of the wait."""
 
 Say = Callable[[str], None]
 
@@ -71,13 +83,60 @@ class Preparation:
         """The steps by name, in the order in which they began first, as the manifest stores them."""
         steps: dict[str, PreparationStep] = {}
         for one in self.steps.all:
-            name, took_ns = _WORDS.get(one.name, one.name), (one.ended_ns or one.begun_ns) - one.begun_ns
+            name = _WORDS.get(one.name, one.name)
             before = steps.get(name, PreparationStep(name=name, took_ns=0))
-            known = [size for size in (before.bytes, one.done_bytes) if size is not None]
             steps[name] = PreparationStep(
-                name=name, took_ns=before.took_ns + took_ns, bytes=sum(known) if known else None
+                name=name, took_ns=before.took_ns + one.took_ns, bytes=_sum(before.bytes, one.done_bytes)
             )
-        return PreparationEntry(took_ns=self._took_ns or 0, steps=tuple(steps.values()))
+        return PreparationEntry(took_ns=self._took_ns or 0, steps=tuple(steps.values()), parts=self._parts())
+
+    def _parts(self) -> tuple[PreparationPart, ...]:
+        """What each target needed: the steps done for it, and the entries of the cache that it used."""
+        parts: dict[tuple[Whom, str], PreparationPart] = {}
+        made = {one.entry: one for one in self.steps.all if one.entry}
+        for one in self.steps.all:
+            if one.whom is not None and not one.entry:
+                _add(parts, one.whom, one.name, self.steps.own_ns(one), one.done_bytes)
+        for use in _once(self.steps.uses.values()):
+            kind, maker = use.entry.partition("/")[0], made.get(use.entry)
+            if kind not in _ANSWERS:
+                _add(parts, use.whom, kind, None if maker is None else self.steps.own_ns(maker), use.bytes)
+        return tuple(parts.values())
+
+
+def _once(uses: Iterable[Use]) -> Iterator[Use]:
+    """Each use unless a wider one has the entry: what all targets of a scenario share is not one target's own."""
+    found = tuple(uses)
+    shared = {(use.whom[0], use.entry) for use in found if not use.whom[1]}
+    everywhere = {use.entry for use in found if not use.whom[1]}
+    of_target = {(use.whom[1], use.entry) for use in found if not use.whom[0]}
+    for use in found:
+        scenario, target = use.whom
+        has_wider = (scenario, use.entry) in shared or (target, use.entry) in of_target
+        if not target or (use.entry not in everywhere if not scenario else not has_wider):
+            yield use
+
+
+def _add(
+    parts: dict[tuple[Whom, str], PreparationPart], whom: Whom, kind: str, took_ns: int | None, size: int | None
+) -> None:
+    """Add a step, or with ``took_ns`` None something that was in the cache."""
+    name = _WORDS.get(kind, kind)
+    scenario, target = whom
+    before = parts.get((whom, name), PreparationPart(scenario=scenario, target=target, name=name))
+    parts[whom, name] = before.model_copy(
+        update={
+            "took_ns": _sum(before.took_ns, took_ns),
+            "cached": before.cached + (took_ns is None),
+            "bytes": _sum(before.bytes, size),
+        }
+    )
+
+
+def _sum(*values: int | None) -> int | None:
+    """The sum of what is known; None: nothing is."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
 
 
 def summary(entry: PreparationEntry) -> str:

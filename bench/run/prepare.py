@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from bench.engines.lazy import Engines, open_engines
 from bench.host.run_directory import campaign_dir, campaign_tag
@@ -29,9 +30,11 @@ from bench.targets.first_start.first_starts import FirstStarts
 from bench.targets.table import make_target
 from bench.util.clock import MonotonicClock
 from bench.util.errors import HostUnfitError, TargetUnavailableError
-from bench.util.steps import step
+from bench.util.steps import step, working_for
 
 Say = Callable[[str], None]
+FIRST: Final = " (first start)"
+"""Behind the name of a target that prepares first starts."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,8 @@ def _targets(
     wanted = {spec.label for loaded in scenarios for spec in loaded.scenario.targets}
     for label, spec in specs.items():
         say(f"checking target {label}")
-        found = usable_target(spec, prepared.engines, accel)
+        with working_for(("", label)):
+            found = usable_target(spec, prepared.engines, accel)
         if not isinstance(found, str):
             made[label] = found
         elif skip or label not in wanted:
@@ -127,7 +131,8 @@ def _add_scenario(
 ) -> None:
     scenario = loaded.scenario
     store = image_store(prepared.engines)
-    image = build_image(store, loaded, say, results=prepared.results)
+    with working_for((scenario.name, "")):
+        image = build_image(store, loaded, say, results=prepared.results)
     prepared.notes.extend(f"{scenario.name}: {note}" for note in image.notes)
     places = [(place, targets[place.spec.label]) for place in combinations_of(scenario) if place.spec.label in targets]
     say(f"unpacking {scenario.name}, making its disk, and counting its layers")
@@ -141,7 +146,8 @@ def _add_scenario(
         is_first = is_first_start(place.levels)
         if is_first:
             target = first.target(target, place.spec, scenario.first_start)
-        sizes.update(target.prepare(image, place.scenario.resources, place.scenario.ready))
+        with working_for((scenario.name, place.spec.label + (FIRST if is_first else ""))):
+            sizes.update(target.prepare(image, place.scenario.resources, place.scenario.ready))
         prepared.settings[cell] = _setting(prepared, place, image, target)
         if not is_first or cell.box not in prepared.descriptions:
             prepared.descriptions[cell.box] = target.describe()

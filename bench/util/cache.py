@@ -26,7 +26,7 @@ from bench.util.durable import sync_directory, sync_entry
 from bench.util.errors import HostUnfitError
 from bench.util.locks import is_locked, wait_for_lock
 from bench.util.private import plain_path, private_directory
-from bench.util.steps import measured_by, step
+from bench.util.steps import measured_by, note_use, step
 from bench.util.tree import remove_tree
 
 NEGATIVE_LIFETIME_S: Final = 3600.0
@@ -35,6 +35,8 @@ LOCK_LIMIT_S: Final = 3600.0
 """How long to wait for another process that makes an entry. A kernel or an image takes many minutes to make."""
 _SETTLED_NS: Final = 2 * 10**9
 """A file that changed so recently can change again with the same size and time: file systems have coarse clocks."""
+_MOST_COUNTED: Final = 5000
+"""Files of an entry whose sizes are added. Counting them takes some 20 ms."""
 _PROBE_TRIES: Final = 5
 """How often another process may remove an answer before this one has read it."""
 _SIGNS: Final = ("agent", "boxes", "scratch")
@@ -142,7 +144,31 @@ def ensure(kind: str, key: str, make: Callable[[Path], None]) -> Path:
     if not _is_ours(final):
         _make(final, make)
     _note_use(final)
+    note_use(_entry_name(final), lambda: _allocated_bytes(final))
     return final
+
+
+def _entry_name(final: Path) -> str:
+    return f"{final.parent.name}/{final.name}"
+
+
+def _allocated_bytes(entry: Path) -> int | None:
+    """What an entry takes on the disk; None for a directory with so many files that counting would take long."""
+    blocks, files = 0, 0
+    try:
+        waiting = [entry]
+        while waiting:
+            path = waiting.pop()
+            found = path.lstat()
+            blocks += found.st_blocks
+            if stat.S_ISDIR(found.st_mode):
+                waiting += path.iterdir()
+            files += 1
+            if files + len(waiting) > _MOST_COUNTED:
+                return None
+    except OSError:
+        return None
+    return blocks * 512
 
 
 def _make(final: Path, make: Callable[[Path], None]) -> None:
@@ -151,7 +177,7 @@ def _make(final: Path, make: Callable[[Path], None]) -> None:
             return
         partial = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
         try:
-            with step(final.parent.name):
+            with step(final.parent.name, entry=_entry_name(final)):
                 measured_by(lambda: _file_bytes(partial))
                 make(partial)
                 # After a power cut the rename could survive while the content is lost, and the entry would be used
@@ -162,7 +188,7 @@ def _make(final: Path, make: Callable[[Path], None]) -> None:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            name = f"{final.parent.name}/{final.name}"
+            name = _entry_name(final)
             raise HostUnfitError(
                 f"the disk of the cache {final.parent.parent} became full while {name} was made",
                 hint="free space on it, see `boxbench cache`, or set BOXBENCH_CACHE to a directory on a larger disk",

@@ -2,6 +2,7 @@
 
 Whoever does a step says so with ``step``. Whoever wants to know wraps the task in ``Steps.noted``. Steps are noted in
 the context of that block and in copies of it, which threads can run in. Without such a block, ``step`` does nothing.
+``working_for`` says for whom the steps of a block are done, and ``note_use`` what was there already.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import dataclass, field
 from bench.util.clock import Clock, MonotonicClock
 
 Measure = Callable[[], int]
+Whom = tuple[str, ...]
+"""For whom something is done, in the words of whoever notes steps."""
 
 
 @dataclass
@@ -43,6 +46,27 @@ class Step:
     """How much that will be; None: not known. It may be an estimate."""
     measure: Measure | None = None
     """How much it has done by now, while it runs."""
+    entry: str = ""
+    """What it makes for later uses; empty: nothing that is kept."""
+    whom: Whom | None = None
+    """For whom it is done; None: nobody in particular."""
+    within: Step | None = None
+    """The step that it is a part of."""
+
+    @property
+    def took_ns(self) -> int:
+        """How long it took; 0 while it runs."""
+        return (self.begun_ns if self.ended_ns is None else self.ended_ns) - self.begun_ns
+
+
+@dataclass(frozen=True)
+class Use:
+    """Something kept that somebody needed, whether a step has made it now or it was there already."""
+
+    whom: Whom
+    entry: str
+    bytes: int | None
+    """What it takes on the disk; None: not known."""
 
 
 @dataclass
@@ -51,6 +75,8 @@ class Steps:
 
     clock: Clock = field(default_factory=MonotonicClock)
     all: list[Step] = field(default_factory=list)
+    uses: dict[tuple[Whom, str], Use] = field(default_factory=dict)
+    """In the order in which they were needed first."""
 
     @contextmanager
     def noted(self) -> Iterator[None]:
@@ -65,19 +91,49 @@ class Steps:
         """The steps that have not ended."""
         return [one for one in tuple(self.all) if one.ended_ns is None]
 
+    def own_ns(self, one: Step) -> int:
+        """How long a step took, without the steps that are a part of it."""
+        return one.took_ns - sum(part.took_ns for part in tuple(self.all) if part.within is one)
+
 
 _STEPS: ContextVar[Steps | None] = ContextVar("steps", default=None)
 _STEP: ContextVar[Step | None] = ContextVar("step", default=None)
+_WHOM: ContextVar[Whom | None] = ContextVar("whom", default=None)
 
 
 @contextmanager
-def step(name: str) -> Iterator[None]:
-    """Note that a step begins and, after the block, that it has ended, also with an error."""
+def working_for(whom: Whom | None) -> Iterator[None]:
+    """Note that the steps and uses of the block are for ``whom``; None: for nobody in particular."""
+    token = _WHOM.set(whom)
+    try:
+        yield
+    finally:
+        _WHOM.reset(token)
+
+
+def note_use(entry: str, size: Callable[[], int | None]) -> None:
+    """Note that ``entry`` is needed by those for whom the block works; nothing without them.
+
+    Args:
+        size: its bytes on the disk. It is asked once for each entry and whom.
+    """
+    steps, whom = _STEPS.get(), _WHOM.get()
+    if steps is not None and whom is not None and (whom, entry) not in steps.uses:
+        steps.uses[whom, entry] = Use(whom, entry, size())
+
+
+@contextmanager
+def step(name: str, entry: str = "") -> Iterator[None]:
+    """Note that a step begins and, after the block, that it has ended, also with an error.
+
+    Args:
+        entry: what it makes, by the name that ``note_use`` gets.
+    """
     steps = _STEPS.get()
     if steps is None:
         yield
         return
-    one = Step(name, steps.clock.now_ns())
+    one = Step(name, steps.clock.now_ns(), entry=entry, whom=_WHOM.get(), within=_STEP.get())
     steps.all.append(one)
     token = _STEP.set(one)
     try:

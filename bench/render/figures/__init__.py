@@ -19,6 +19,7 @@ from bench.render.figures import (
     ladder,
     memory_ledger,
     phases,
+    preparation,
     resources,
     samples,
     slope,
@@ -46,6 +47,7 @@ _DRAWERS: Final[tuple[Draw, ...]] = (
     *(partial(resources.draw, chart=chart) for chart in resources.CHARTS),
     samples.draw,
     blocks.draw,
+    preparation.draw,
 )
 
 

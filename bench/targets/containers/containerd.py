@@ -40,6 +40,7 @@ from bench.targets.rootfs_box import agent_user, open_channel
 from bench.targets.volumes import make_volumes, volumes_bytes
 from bench.util.clip import clip_file
 from bench.util.errors import BoxbenchError, LaunchError, TeardownError
+from bench.util.steps import step
 
 SHIM: Final = "containerd-shim-runc-v2"
 SHIM_PATIENCE_S: Final = 5.0
@@ -86,7 +87,8 @@ class ContainerdTarget:
         """Load the image from the archive that Docker saves."""
         del resources, ready
         archive = ensure_archive(image_store(self._engines), image)
-        self._engines.containerd.load(archive, self._chain(image), snapshotter=self._snapshotter)
+        with step("load"):
+            self._engines.containerd.load(archive, self._chain(image), snapshotter=self._snapshotter)
         # Otherwise the first box would pay for the deletion of what others have removed.
         self._engines.containerd.api.collect_garbage(self._engines.run_dir.name)
         return {}

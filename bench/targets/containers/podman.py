@@ -36,6 +36,7 @@ from bench.targets.containers.writable_layer import writable_layer_bytes
 from bench.targets.rootfs_box import INHERITING_AGENT_ARGV, agent_user, open_channel
 from bench.util import proc
 from bench.util.errors import BoxbenchError, ProcessError
+from bench.util.steps import step
 
 MONITOR_PATIENCE_S: Final = 5.0
 
@@ -92,7 +93,9 @@ class PodmanTarget:
     def prepare(self, image: Image, resources: Resources, ready: Ready) -> dict[str, int]:
         """Load the image from the archive that Docker saves."""
         del resources, ready
-        self._engines.podman.load(_bare_id(image), ensure_archive(image_store(self._engines), image))
+        archive = ensure_archive(image_store(self._engines), image)
+        with step("load"):
+            self._engines.podman.load(_bare_id(image), archive)
         return {}
 
     @contextmanager

@@ -12,7 +12,7 @@ from bench.run.ahead import done_beside
 from bench.run.preparation import Preparation, _running, summary
 from bench.util import proc
 from bench.util.clock import VirtualClock
-from bench.util.steps import Step, measured_by, step
+from bench.util.steps import Step, measured_by, note_use, step, working_for
 from tests.waiting import wait_until
 
 GIB = 2**30
@@ -124,3 +124,77 @@ def test_an_interrupt_ends_the_programs_of_the_works() -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupt()
     assert ended == ["sleep"]
+
+
+def _parts(entry: PreparationEntry) -> dict[tuple[str, str, str], tuple[float | None, int, int | None]]:
+    """Seconds, number from the cache and bytes by scenario, target and name."""
+    return {
+        (part.scenario, part.target, part.name): (
+            None if part.took_ns is None else part.took_ns / 10**9,
+            part.cached,
+            part.bytes,
+        )
+        for part in entry.parts
+    }
+
+
+def test_who_needed_what_is_noted_with_what_was_in_the_cache() -> None:
+    def work(clock: VirtualClock) -> None:
+        with working_for(("", "libvirt")):
+            note_use("kernel/1", lambda: 12)
+        with working_for(("hello", "")), step("build"):
+            clock.sleep(3)
+        # Ahead, for nobody in particular.
+        with step("disk", entry="disk/1"):
+            clock.sleep(2)
+        for target in ("libvirt", "microvm"):
+            with working_for(("hello", target)):
+                note_use("disk/1", lambda: 9)
+        with working_for(("hello", "libvirt")):
+            note_use("module/1", lambda: 1)
+            with step("module", entry="module/2"):
+                clock.sleep(1)
+            note_use("module/2", lambda: 2)
+            note_use("digest/1", lambda: 1)
+        with step("sync"):
+            clock.sleep(1)
+
+    assert _parts(entry_of(work)) == {
+        ("hello", "", "build"): (3, 0, None),
+        ("", "libvirt", "guest kernel"): (None, 1, 12),
+        ("hello", "libvirt", "disk"): (2, 0, 9),
+        ("hello", "microvm", "disk"): (2, 0, 9),
+        ("hello", "libvirt", "guest modules"): (1, 1, 3),
+    }
+
+
+def test_what_all_share_is_not_a_targets_own() -> None:
+    def work(clock: VirtualClock) -> None:
+        for whom in (("", "vmm"), ("hello", ""), ("hello", "vmm"), ("web", "runc")):
+            with working_for(whom):
+                note_use("agent/1", lambda: 1)
+        with working_for(("", "uml")):
+            note_use("kernel/1", lambda: 1)
+        with working_for(("hello", "uml")):
+            note_use("kernel/1", lambda: 1)
+        clock.sleep(1)
+
+    assert list(_parts(entry_of(work))) == [
+        ("hello", "", "compile the agent"),
+        ("web", "runc", "compile the agent"),
+        ("", "uml", "guest kernel"),
+    ]
+
+
+def test_a_step_does_not_count_what_is_done_in_it() -> None:
+    def work(clock: VirtualClock) -> None:
+        with working_for(("hello", "")), step("build"):
+            clock.sleep(1)
+            with step("base", entry="base/1"):
+                clock.sleep(5)
+            note_use("base/1", lambda: 7)
+
+    assert _parts(entry_of(work)) == {
+        ("hello", "", "build"): (1, 0, None),
+        ("hello", "", "base image"): (5, 0, 7),
+    }

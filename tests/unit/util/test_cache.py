@@ -14,6 +14,7 @@ import pytest
 
 from bench.util import cache, lease
 from bench.util.errors import HostUnfitError
+from bench.util.steps import Steps, working_for
 from tests.stranger import NOBODY
 
 
@@ -257,3 +258,33 @@ def test_an_entry_of_a_linked_cache_is_in_use_there(tmp_path: Path) -> None:
     lease.leave_all()
     assert (other / lease.FILE).exists()
     assert not (cache.cache_dir() / lease.FILE).exists()
+
+
+def test_who_uses_an_entry_has_its_size_on_the_disk_noted() -> None:
+    def tree(path: Path) -> None:
+        (path / "in").mkdir(parents=True)
+        (path / "in" / "file").write_bytes(b"x" * 10_000)
+
+    steps = Steps()
+    for _ in range(2):
+        with steps.noted(), working_for(("hello", "process")):
+            cache.ensure("tree", "key", tree)
+    (use,) = steps.uses.values()
+    assert use.entry == steps.all[0].entry == "tree/key"
+    assert use.bytes is not None
+    assert 10_000 <= use.bytes < 10_000 + 3 * 4096 + 4096
+    assert len(steps.all) == 1
+
+
+def test_the_files_of_a_large_entry_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "_MOST_COUNTED", 3)
+
+    def tree(path: Path) -> None:
+        path.mkdir()
+        for name in "abc":
+            (path / name).touch()
+
+    steps = Steps()
+    with steps.noted(), working_for(("hello", "process")):
+        cache.ensure("tree", "key", tree)
+    assert [use.bytes for use in steps.uses.values()] == [None]

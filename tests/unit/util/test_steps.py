@@ -10,7 +10,7 @@ import pytest
 
 from bench.util import cache
 from bench.util.clock import VirtualClock
-from bench.util.steps import Highest, Steps, done_bytes, measured_by, step
+from bench.util.steps import Highest, Steps, done_bytes, measured_by, note_use, step, working_for
 
 
 def test_steps_have_their_time_and_bytes() -> None:
@@ -108,3 +108,39 @@ def test_what_is_removed_at_the_end_has_come_all_the_same(tmp_path: Path) -> Non
     assert highest() == 8
     file.unlink()
     assert highest() == 8
+
+
+def test_a_step_knows_its_part_and_for_whom_it_is_done() -> None:
+    clock = VirtualClock()
+    steps = Steps(clock)
+    with steps.noted(), working_for(("hello", "libvirt")):
+        with step("disk", entry="disk/1"):
+            clock.sleep(1)
+            with working_for(None), step("tar"):
+                clock.sleep(2)
+        with step("sync"):
+            clock.sleep(4)
+    disk, tar, sync = steps.all
+    assert (disk.whom, tar.whom, disk.entry, tar.within) == (("hello", "libvirt"), None, "disk/1", disk)
+    assert [steps.own_ns(one) / 10**9 for one in (disk, tar, sync)] == [1, 2, 4]
+
+
+def test_what_is_needed_is_noted_once_for_each_who_needs_it() -> None:
+    asked: list[str] = []
+
+    def size() -> int:
+        asked.append("size")
+        return 7
+
+    steps = Steps(VirtualClock())
+    note_use("disk/1", size)
+    with steps.noted():
+        note_use("disk/1", size)
+        for whom in (("a", "libvirt"), ("a", "libvirt"), ("a", "microvm")):
+            with working_for(whom):
+                note_use("disk/1", size)
+    assert [(use.whom, use.entry, use.bytes) for use in steps.uses.values()] == [
+        (("a", "libvirt"), "disk/1", 7),
+        (("a", "microvm"), "disk/1", 7),
+    ]
+    assert len(asked) == 2

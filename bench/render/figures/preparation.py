@@ -1,0 +1,143 @@
+"""The preparation bill: one bar per target, in it what it takes before the first box can be started."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from bench.analysis.results import Analysis
+from bench.records.manifest import PreparationPart
+from bench.render.figures.base import Drawing, add_axes, canvas, tick
+from bench.render.figures.data import Column, FigureData
+from bench.render.figures.labels import target_rows, target_width_in
+from bench.render.palette import INK, MUTED, PAPER, phase_colour, text_colour_on_phase
+from bench.render.sections.preparation import Bill, bills, preparation_table
+from bench.render.text import quantity
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+_FAMILIES: Final = (
+    ("image", "fetched", ("build", "image", "unpack archive", "convert", "base image")),
+    ("export", "unpacked", ("export", "archive")),
+    ("for this target", "setup", ("unpack", "disk", "load", "pack", "push", "disk of an engine", "disk of settings")),
+    (
+        "guest",
+        "kernel",
+        ("guest kernel", "guest modules", "unpack the kernel", "initramfs", "whole system"),
+    ),
+)
+"""Parts that have one colour: their name, the phase whose colour it is, and the steps."""
+_REST: Final = ("others", "created")
+_LEAST_NS: Final = 10**8
+"""A campaign whose every target took less has found all in the cache: its bars would show how fast it looks there."""
+_NAMED_FROM: Final = 0.09
+"""The share of the longest bar from which a part has room for its duration."""
+_HOW: Final = (
+    "Once per image: from the Dockerfile to boxes that can be started. Bars are the steps of one preparation, each "
+    "measured once, without an interval. What came from a cache was not measured and is named beside the bar. Bytes "
+    "are those kept in Boxbench's cache."
+)
+
+
+def draw(analysis: Analysis, scenario: str) -> Drawing | None:
+    """The figure; None when the campaign has not noted it, or found nearly all in the cache."""
+    found = bills(analysis.manifest, scenario)
+    table = preparation_table(analysis.manifest, scenario)
+    if table is None or max(bill.total_ns for bill in found) < _LEAST_NS:
+        return None
+    longest = max(found, key=lambda bill: bill.total_ns)
+    least = "" if longest.is_whole else "at least "
+    title = f"{scenario}: {longest.target} takes {least}{quantity(longest.total_ns, 'ns')} before its first start"
+    figure = canvas(1.75 + 0.6 * len(found), title, "preparation, once per image")
+    names = [bill.target for bill in found]
+    axes = add_axes(figure, left_in=target_width_in(names), bottom_in=0.68, right_in=0.75)
+    _draw_bars(axes, found)
+    target_rows(axes, names)
+    _legend(figure, found)
+    return Drawing(
+        name=f"{scenario}-preparation",
+        scenario=scenario,
+        title=title,
+        topic=f"{scenario}: what it takes before the first start",
+        alt=_alt(found),
+        how=_HOW,
+        canvas=figure,
+        table=(table.head, *table.rows),
+        kind="stacked",
+        data=_data(found),
+    )
+
+
+def _family(part: PreparationPart) -> tuple[str, str]:
+    """The name and the phase of the colour of a part."""
+    return next(((name, phase) for name, phase, steps in _FAMILIES if part.name in steps), _REST)
+
+
+def _lengths(bill: Bill) -> dict[tuple[str, str], int]:
+    """The measured time of each family that has some, in their order."""
+    order = [*((name, phase) for name, phase, _ in _FAMILIES), _REST]
+    sums = {family: sum(part.took_ns or 0 for part in bill.parts if _family(part) == family) for family in order}
+    return {family: length for family, length in sums.items() if length}
+
+
+def _draw_bars(axes: Axes, found: Sequence[Bill]) -> None:
+    longest = max(bill.total_ns for bill in found)
+    for row, bill in enumerate(found):
+        begin = 0
+        for (_, phase), length in _lengths(bill).items():
+            axes.barh(row, length, left=begin, height=0.46, color=phase_colour(phase), edgecolor=PAPER, linewidth=0.6)
+            if length >= _NAMED_FROM * longest:
+                place = (begin + length / 2, row)
+                text, colour = quantity(length, "ns"), text_colour_on_phase(phase)
+                axes.text(*place, text, ha="center", va="center", size=8.5, color=colour)
+            begin += length
+        _write(axes, f" {bill.total_text}", (begin, row), size=9.5, colour=INK)
+        _write(axes, _beside(bill), (0, row + 0.36), size=8, colour=MUTED)
+    axes.set_xlim(0, longest * 1.02)
+    axes.xaxis.set_major_formatter(lambda value, _: tick(value, "ns"))
+    axes.tick_params(axis="x", labelsize=9)
+
+
+def _beside(bill: Bill) -> str:
+    """``90.1 MiB; from the cache: disk, guest kernel``."""
+    cached = ", ".join(dict.fromkeys(part.name for part in bill.parts if part.cached))
+    size = quantity(bill.total_bytes, "bytes") if bill.total_bytes else ""
+    return "; ".join(filter(None, [size, f"from the cache: {cached}" if cached else ""]))
+
+
+def _write(axes: Axes, text: str, place: tuple[float, float], *, size: float, colour: str) -> None:
+    axes.annotate(text, place, textcoords="offset points", xytext=(2, 0), va="center", size=size, color=colour)
+
+
+def _legend(figure: Canvas, found: Sequence[Bill]) -> None:
+    from matplotlib.patches import Patch  # noqa: PLC0415
+
+    shown = dict.fromkeys(family for bill in found for family in _lengths(bill))
+    figure.legend(
+        handles=[Patch(color=phase_colour(phase), label=name) for name, phase in shown],
+        loc="lower left",
+        bbox_to_anchor=(0.0, 0.0),
+        ncol=len(shown),
+        fontsize=8.5,
+        labelcolor=INK,
+        handlelength=1.1,
+    )
+
+
+def _data(found: Sequence[Bill]) -> FigureData:
+    columns = (Column("box", ""), Column("part", ""), Column("value", "ns"), Column("kept", "bytes"))
+    rows = tuple((bill.target, part.name, part.took_ns, part.bytes) for bill in found for part in bill.parts)
+    return FigureData(columns, rows)
+
+
+def _alt(found: Sequence[Bill]) -> str:
+    parts = []
+    for bill in found:
+        lengths = ", ".join(f"{name} {quantity(length, 'ns')}" for (name, _), length in _lengths(bill).items())
+        more = _beside(bill)
+        parts.append(
+            f"{bill.target}: {bill.total_text}" + (f" ({lengths})" if lengths else "") + (f"; {more}" if more else "")
+        )
+    return f"Before the first start. {'. '.join(parts)}."

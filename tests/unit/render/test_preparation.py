@@ -1,0 +1,100 @@
+"""The preparation bill: sums per target, what came from a cache, older campaigns, table and figure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bench.analysis.analyse import analyse
+from bench.records.manifest import Manifest, PreparationEntry, PreparationPart, SittingEntry
+from bench.render import markdown
+from bench.render.figures import campaign_figures
+from bench.render.sections.preparation import bills, preparation_table, time_text
+from bench.render.view import build_view
+from tests.factories import make_manifest, make_records
+
+S = 10**9
+MIB = 2**20
+
+
+def part(name: str, took_s: float | None, *, target: str = "", scenario: str = "hello", **more: Any) -> PreparationPart:
+    took_ns = None if took_s is None else round(took_s * S)
+    more.setdefault("cached", int(took_s is None))
+    return PreparationPart(scenario=scenario, target=target, name=name, took_ns=took_ns, **more)
+
+
+FIRST = (
+    part("build", 12),
+    part("export", 3, bytes=50 * MIB),
+    part("finish", 1),
+    part("disk", 4, target="libvirt", bytes=90 * MIB),
+    part("guest kernel", None, target="libvirt", scenario="", bytes=10 * MIB),
+    part("initramfs", 0.5, target="libvirt", scenario=""),
+    part("unpack", 2, target="process"),
+)
+
+
+def campaign(*sittings: tuple[PreparationPart, ...]) -> Manifest:
+    entries = tuple(
+        SittingEntry(started_at="2031-02-03T04:05:00Z", preparation=PreparationEntry(took_ns=1, parts=parts))
+        for parts in sittings
+    )
+    return make_manifest(("hello",)).model_copy(update={"sittings": entries})
+
+
+def test_a_target_pays_for_what_it_needs() -> None:
+    found = {bill.target: bill for bill in bills(campaign(FIRST), "hello")}
+    assert {name: bill.total_text for name, bill in found.items()} == {
+        "docker": "12.0 s",
+        "process": "17.0 s",
+        "libvirt": "≥ 19.0 s",
+    }
+    assert found["libvirt"].total_bytes == 150 * MIB
+    assert [one.name for one in found["docker"].itself] == ["finish", "initramfs"]
+
+
+def test_a_later_sitting_adds_what_it_measured_first() -> None:
+    second = tuple(one.model_copy(update={"took_ns": None, "cached": 1}) for one in FIRST if one.name != "guest kernel")
+    kernel = part("guest kernel", 7, target="libvirt", scenario="", bytes=10 * MIB)
+    found = {bill.target: bill for bill in bills(campaign(FIRST, (*second, kernel)), "hello")}
+    assert found["libvirt"].total_text == "26.0 s"
+
+
+def test_a_table_has_each_step_and_the_sums() -> None:
+    found = preparation_table(campaign(FIRST), "hello")
+    assert found is not None
+    assert ("trees and disks", "export", "3.00 s", "50.0 MiB") in found.rows
+    assert ("libvirt", "guest kernel", "from the cache", "10.0 MiB") in found.rows
+    assert ("docker", "together", "12.0 s", "–") in found.rows
+    assert found.rows[-1] == ("Boxbench itself", "finish, initramfs", "1.50 s", "–")
+    (tree,) = (row for row in found.rows if row[1] == "unpack")
+    assert tree[3] != "–", "the image has the size of its tree"
+
+
+def test_several_of_one_kind_say_how_many_were_cached() -> None:
+    assert time_text(part("guest modules", 1, cached=3)) == "1.00 s, and 3 from the cache"
+    assert time_text(part("disk", None)) == "from the cache"
+
+
+@pytest.mark.parametrize("sittings", [(), ((),), ((part("build", 1, scenario="web"),),)])
+def test_campaigns_that_did_not_note_it_have_no_bill(sittings: tuple[tuple[PreparationPart, ...], ...]) -> None:
+    manifest = campaign(*sittings)
+    assert bills(manifest, "hello") == ()
+    assert preparation_table(manifest, "hello") is None
+    assert "Before the first start" not in markdown.report(build_view(analyse(manifest, make_records(manifest))))
+
+
+def test_a_figure_says_how_long_the_longest_takes_and_what_was_cached() -> None:
+    manifest = campaign(FIRST)
+    (figure,) = campaign_figures(analyse(manifest, make_records(manifest)), only=["hello-preparation"])
+    assert "libvirt takes at least 19.0 s before its first start" in figure.title
+    assert figure.kind == "stacked"
+    assert ("libvirt", "guest kernel", None, 10 * MIB) in figure.data.rows
+    assert "from the cache: guest kernel" in figure.alt
+
+
+def test_a_campaign_that_found_all_in_the_cache_has_a_table_and_no_figure() -> None:
+    manifest = campaign(tuple(one.model_copy(update={"took_ns": None, "cached": 1}) for one in FIRST))
+    assert {bill.total_text for bill in bills(manifest, "hello")} == {"from the cache"}
+    assert campaign_figures(analyse(manifest, make_records(manifest)), only=["hello-preparation"]) == ()
