@@ -80,7 +80,7 @@ def _section(section: Section, pictures: Sequence[Picture], source: str) -> list
         ("boots", lambda row: row.boots),
         (section.headline, lambda row: row.headline),
         *([("p95", _p95)] if section.has_p95 else []),
-        (f"× {section.baseline} [95 %]", lambda row: row.ratio),
+        (f"against {section.baseline} [95 %]", lambda row: row.ratio),
         ("verdict", lambda row: row.verdict),
         (section.memory, lambda row: row.memory),
         ("CPU per start", lambda row: row.cpu),

@@ -13,14 +13,21 @@ from rich.text import Text
 
 from bench.render.content import BoxRow, Section, View
 from bench.render.fitted import column_parts
+from bench.render.footnotes import brief_footnotes
 from bench.render.sections.certificate import certificate_line
 from bench.render.sections.problems import ProblemGroup
 from bench.render.sections.table import ReportTable
 from bench.render.text import alone
-from bench.render.wrap import Name
+from bench.render.wrap import SEAM, Name
 
 _WIDE: Final = 124
 """The width from which one table holds everything; narrower terminals get two."""
+
+_GAP: Final = 3
+"""Characters between two columns."""
+
+_NAME: Final = 16
+"""Names of this length are not broken at all."""
 
 _MOST_ROWS: Final = 24
 """Rows of one table on a narrow terminal. The first rows matter most."""
@@ -45,7 +52,7 @@ class _Section:
         if options.max_width >= _WIDE:
             yield _table(section.rows, [*time, *cost])
         else:
-            yield _table(section.rows, time)
+            yield _table(section.rows, _narrowed(section.rows, time, options.max_width))
             yield _table(section.rows, cost)
         for found in (*section.first_starts, *section.storms, *section.residents, *section.exercises):
             yield from _plain(found, width=options.max_width)
@@ -63,7 +70,7 @@ def view_report(view: View) -> RenderableType:
     parts += _list("Failed", [line for group in view.failures for line in _failed(group)])
     parts += _list("Doubts", view.doubt_kinds)
     parts += _list("Left out, and notes on the host", view.left_out)
-    parts += [Text(note, style="dim") for note in view.footnotes]
+    parts += [Text(note, style="dim") for note in brief_footnotes(view.sections)]
     return Group(*parts)
 
 
@@ -85,7 +92,7 @@ def _columns(section: Section) -> tuple[list[Column], list[Column]]:
         ("boots", lambda row: row.boots),
         (section.headline, lambda row: row.headline),
         *([("p95", _p95)] if section.has_p95 else []),
-        (f"× {section.baseline} [95 %]", lambda row: row.ratio),
+        (f"against {section.baseline} [95 %]", lambda row: row.ratio),
         ("verdict", lambda row: row.verdict),
     ]
     cost: list[Column] = [
@@ -95,6 +102,20 @@ def _columns(section: Section) -> tuple[list[Column], list[Column]]:
         ("doubts", lambda row: str(row.doubts) if row.doubts else ""),
     ]
     return time, cost
+
+
+def _narrowed(rows: Sequence[BoxRow], columns: list[Column], width: int) -> list[Column]:
+    """The columns, without the intervals of medians where names would else be cut. The ratio keeps its interval."""
+    parts = max((len(part.rstrip()) for row in rows for part in SEAM.split(row.label)), default=0)
+    names = max(parts, min(_NAME, max((len(row.label) for row in rows), default=0)))
+    texts = [max([len(head), *(len(read(row)) for row in rows)]) for head, read in columns]
+    if names + sum(_GAP + size for size in texts) <= width:
+        return columns
+    return [(head, read if head.startswith("against ") else _short(read)) for head, read in columns]
+
+
+def _short(read: Callable[[BoxRow], str]) -> Callable[[BoxRow], str]:
+    return lambda row: alone(read(row))
 
 
 def _p95(row: BoxRow) -> str:

@@ -8,9 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.analysis.compare import inverted
 from bench.analysis.ledger import memory_metric, residents_of
-from bench.analysis.metrics import CPU, DISK, Metric, headline
+from bench.analysis.metrics import CPU, DISK, headline
 from bench.analysis.results import Analysis, CellSummary
 from bench.analysis.sources import source_word
 from bench.analysis.values import disturbances
@@ -23,7 +22,7 @@ from bench.render.sections.certificate import certificate_views
 from bench.render.sections.exercises import exercise_tables, with_exercise
 from bench.render.sections.facts import daemon_table, endpoint_table, host_pairs, inside_table, pairs
 from bench.render.sections.first_start import first_start_tables
-from bench.render.sections.headline import Answer, answer_of, boxes_of
+from bench.render.sections.headline import answer_of, boxes_of
 from bench.render.sections.lateness import late_headline, polled_note
 from bench.render.sections.origin import origin_text
 from bench.render.sections.preparation import preparation_table
@@ -40,9 +39,9 @@ from bench.render.text import (
     median_text,
     p95_text,
     quantity,
-    ratio_text,
     short_median,
-    verdict_text,
+    sure_text,
+    upward_text,
 )
 
 
@@ -136,7 +135,6 @@ def _section(analysis: Analysis, name: str) -> Section:
         # The answer has it already.
         if not answer.warning.startswith(note.split(":")[0]) and clean(note) not in answer.text
     )
-    against = _against_process(analysis, answer, name, metric)
     drift = tuple(drift.note for drift in analysis.drifts if drift.scenario == name and drift.note)
     return Section(
         name=name,
@@ -146,7 +144,7 @@ def _section(analysis: Analysis, name: str) -> Section:
         memory=PSS_HEAD if any(residents_of(cell) is None for cell in cells) else HELD_HEAD,
         answer=answer,
         rows=tuple(_row(analysis, cell, metric, scenario.baseline) for cell in cells),
-        notes=(*filter(None, [against, late_headline(analysis, name)]), *notes, *drift),
+        notes=(*filter(None, [late_headline(analysis, name)]), *notes, *drift),
         polled=polled_note(analysis, name),
         endpoints=endpoint_table(analysis, name, named),
         daemons=daemon_table(analysis, name, named),
@@ -162,18 +160,6 @@ def _section(analysis: Analysis, name: str) -> Section:
     )
 
 
-def _against_process(analysis: Analysis, answer: Answer, name: str, metric: Metric) -> str:
-    """The baseline against the bare process, which the table shows the other way round; empty when the answer is it."""
-    cells = [cell for cell in analysis.cells(name) if cell.target == "process"]
-    found = next((one for cell in cells if (one := analysis.comparison(cell, metric)) is not None), None)
-    if found is None or (answer.pair is not None and answer.pair[1].target == "process"):
-        return ""
-    turned = inverted(found)
-    if turned.ratio is None:
-        return ""
-    return f"{cell_label(turned.other)} takes {ratio_text(turned)} of the time of {cell_label(turned.baseline)}."
-
-
 def _row(analysis: Analysis, cell: Cell, metric: str, baseline: str) -> BoxRow:
     main = analysis.summary(cell, metric)
     comparison = analysis.comparison(cell, metric)
@@ -186,8 +172,8 @@ def _row(analysis: Analysis, cell: Cell, metric: str, baseline: str) -> BoxRow:
         headline=median_text(main),
         p95=p95_text(main),
         has_p95=main is not None and main.p95 is not None,
-        ratio="1 (baseline)" if is_baseline else ratio_text(comparison),
-        verdict="" if comparison is None else verdict_text(comparison),
+        ratio="1 (baseline)" if is_baseline else upward_text(comparison),
+        verdict=sure_text(comparison),
         memory=_memory(analysis, cell),
         cpu=short_median(analysis.summary(cell, CPU)),
         disk=short_median(analysis.summary(cell, DISK)),

@@ -20,6 +20,8 @@ from bench.render.text import (
     median_text,
     quantity,
     ratio_text,
+    sure_text,
+    upward_text,
     verdict_text,
 )
 
@@ -49,7 +51,7 @@ def exercise_tables(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cel
         for metric in metrics
     )
     ratios = tuple(
-        (_describe(metric), direction(metric), cell_label(cell), ratio_text(found), verdict_text(found))
+        (_describe(metric), direction(metric), cell_label(cell), upward_text(found), sure_text(found))
         for metric in metrics
         if metric not in EXERCISE_OWN
         for cell, _ in cells

@@ -14,14 +14,13 @@ from bench.analysis.results import Analysis, CellSummary, Comparison
 from bench.analysis.stats import RatioVerdict
 from bench.plan.trials import Cell
 from bench.render.text import (
-    bracket,
     cell_label,
     clean,
     describe_endpoint,
-    format_ratio,
     is_emulated,
     ratio_text,
     short_median,
+    upward_text,
 )
 from bench.scenario.factors import MULTI_BOX_FACTORS
 from bench.scenario.first_start import is_first_start
@@ -128,7 +127,7 @@ def _answer_with_ratio(analysis: Analysis, name: str, chosen: Comparison) -> Ans
     other, base = (analysis.summary(cell, chosen.metric) for cell in (chosen.other, chosen.baseline))
     text = (
         f"{name}: {_reached(chosen.metric)} {_after(other)} in {cell_label(chosen.other)} against "
-        f"{_median(base)} in {cell_label(chosen.baseline)}: {ratio_text(chosen)}{_uncertainty(chosen)}, "
+        f"{_median(base)} in {cell_label(chosen.baseline)}: {upward_text(chosen)}{_uncertainty(chosen)}, "
         f"{_boots(other, base)}.{_caveat(chosen.other)}"
     )
     memory, boxes = memory_metric(chosen.other), residents_of(chosen.other)
@@ -138,11 +137,19 @@ def _answer_with_ratio(analysis: Analysis, name: str, chosen: Comparison) -> Ans
         CPU: "CPU per start",
     }
     costs = tuple(
-        Cost(format_ratio(found.ratio.value), bracket(found.ratio.interval), what)
+        _cost(found, what)
         for metric, what in names.items()
         if (found := between(analysis, chosen.other, chosen.baseline, metric)) and found.ratio
     )
     return Answer(text=text, costs=costs, pair=(chosen.other, chosen.baseline))
+
+
+def _cost(found: Comparison, what: str) -> Cost:
+    """A ratio in large letters, read upwards; the word says which way where the number alone would mislead."""
+    number, _, rest = upward_text(found).partition("× ")
+    word, bracketed, interval = rest.rpartition("[")
+    told = f"{what}: {word.strip()}" if found.ratio and found.ratio.value and found.ratio.value < 1 and word else what
+    return Cost(f"{number}×", f"{bracketed}{interval}", told)
 
 
 def _caveat(cell: Cell) -> str:

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -307,9 +308,9 @@ def test_the_page_ranks_steps_and_phases_and_says_what_a_step_is(tmp_path: Path)
     found = explained(f"{left}:docker", f"{right}:docker")
 
     page = write_explanations([found], tmp_path / "out", command="boxbench explain A B -o out")
-    text = page.read_text(encoding="utf-8")
+    text = unescape(page.read_text(encoding="utf-8")).replace("<wbr>", "")
     assert "<h1>b:hello/docker against a:hello/docker: 3" in text
     assert "slower by " in text
-    assert "engine (dockerd, libvirtd, podman): the engine&#39;s own work" in text
+    assert ": the engine's own work" in text
     assert json.loads((tmp_path / "out" / "explain.json").read_text())[0]["total"]["verdict"] == "slower"
     assert write_explanations([found], tmp_path / "out", command="boxbench explain A B -o out") == page

@@ -46,7 +46,7 @@ def test_every_endpoint_and_every_step_is_explained() -> None:
 def test_words_of_comparisons_are_explained_where_there_are_comparisons(blocks: int) -> None:
     manifest = make_manifest(("hello",), NEAR, blocks=blocks)
     view = build_view(analyse(manifest, make_records(manifest, NEAR, troubles=False)))
-    assert any("comparisons of this campaign" in note for note in view.footnotes) == (blocks > 1)
+    assert any("tested pairs of box and metric" in note for note in view.footnotes) == (blocks > 1)
 
 
 @pytest.mark.parametrize(
@@ -75,13 +75,15 @@ def test_names_break_between_their_parts_and_are_escaped() -> None:
     assert "<b>" not in seams("a/<b>")
 
 
-def test_a_baseline_stands_against_the_process_the_right_way_round() -> None:
-    """Where the headline is about a VM with a real CPU, docker against process is a note of its own."""
+def test_ratios_with_a_word_are_read_upwards() -> None:
     boxes = (PROCESS, DOCKER, replace(LIBVIRT, accel="kvm"))
     manifest = make_manifest(("hello",), boxes)
     (section,) = build_view(analyse(manifest, make_records(manifest, boxes, troubles=False))).sections
-    assert section.answer.label == "libvirt/kvm"
-    assert re.match(r"docker takes 2\d\.\d× \[.*\] of the time of process\.", section.notes[0])
+    process, docker, libvirt = section.rows
+    assert re.fullmatch(r"2\d\.\d× faster \[2\d\.\d, [23]\d\.\d\]", process.ratio)
+    assert re.fullmatch(r"1\d\.\d× slower \[1\d\.\d, [12]\d\.\d\]", libvirt.ratio)
+    assert (process.verdict, docker.verdict, libvirt.verdict) == ("sure", "", "sure")
+    assert docker.ratio == "1 (baseline)"
 
 
 def test_drift_that_cannot_be_told_has_no_numbers() -> None:

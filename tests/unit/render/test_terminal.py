@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console, RenderableType
@@ -14,7 +15,7 @@ from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.render.commands.listing import listing
 from bench.render.terminal import view_report
-from bench.render.text import verdict_text
+from bench.render.text import cell_label, verdict_text
 from bench.render.view import build_view
 from bench.render.wrap import Name, broken
 from tests.factories import SIX, make_manifest, make_records
@@ -46,6 +47,25 @@ def test_plain_text_fits_80_columns(analysis: Analysis) -> None:
     assert "own disk" in text
 
 
+def test_levels_of_factors_are_never_broken_at_80_columns() -> None:
+    cells = [Cell(scenario="hello", target="containerd", accel="native", factors={"cache": "absent"})]
+    label = cell_label(cells[0])
+    row = replace(
+        build_view(analyse(manifest := make_manifest(["hello"]), make_records(manifest))).sections[0].rows[0],
+        label=label,
+        headline="4.29 s [3.60, 5.32]",
+        ratio="2.27× faster [2.14, 2.66]",
+        verdict="cannot tell",
+        is_baseline=False,
+    )
+    view = build_view(analyse(manifest, make_records(manifest)))
+    section = replace(view.sections[0], rows=(row,))
+    lines = text_of(view_report(replace(view, sections=(section,))), width=80).splitlines()
+    assert any("cache=absent" in line for line in lines)
+    assert not any(line.strip().endswith("cache=absen") for line in lines)
+    assert any("4.29 s   2.27× faster [2.14, 2.66]   cannot tell" in line for line in lines)
+
+
 def test_wide_terminals_get_one_table(analysis: Analysis) -> None:
     lines = text_of(view_report(build_view(analysis)), width=150).splitlines()
     assert sum(line.startswith("libvirt/tcg ") for line in lines) == 2
@@ -53,7 +73,10 @@ def test_wide_terminals_get_one_table(analysis: Analysis) -> None:
 
 def test_lead_warning_failures_and_doubts_are_said(analysis: Analysis) -> None:
     text = text_of(view_report(build_view(analysis)), width=150)
-    assert "hello: ready after 208 ms in docker against 8.28 ms in process: 25.2× [24.1, 30.2], 7 boots each." in text
+    assert (
+        "hello: ready after 208 ms in docker against 8.28 ms in process: 25.2× slower [24.1, 30.2], 7 boots each."
+        in text
+    )
     assert "libvirt/tcg, emulated: ready after 4.13 s, 19.8× [16.6, ∞) of docker" in text
     assert "This is not what KVM would cost." in text
     assert "not ready within 120 s" in text

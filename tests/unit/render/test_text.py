@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.analysis.stats import Interval, Spread
+from bench.analysis.metrics import Metric
+from bench.analysis.results import Comparison
+from bench.analysis.stats import Interval, RatioEstimate, RatioVerdict, Spread
+from bench.plan.trials import Cell
 from bench.render.text import (
     alone,
     bracket,
@@ -18,6 +21,8 @@ from bench.render.text import (
     format_ratio,
     quantity,
     significant,
+    sure_text,
+    upward_text,
     with_interval,
 )
 from tests.factories import HOSTILE
@@ -142,3 +147,31 @@ def test_file_names_of_targets() -> None:
 @given(st.lists(st.text(alphabet="ab-_/ 0f.é", max_size=12), unique=True, max_size=40))
 def test_two_names_never_have_one_file(names: list[str]) -> None:
     assert len({file_stem(name) for name in names}) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("value", "limits", "verdict", "text", "word"),
+    [
+        (0.25, (0.2, 0.3), RatioVerdict.FASTER, "4.00× faster [3.33, 5.00]", "sure"),
+        (4.0, (3.0, 5.0), RatioVerdict.SLOWER, "4.00× slower [3.00, 5.00]", "sure"),
+        (math.inf, (3.0, math.inf), RatioVerdict.SLOWER, "∞ slower [3.00, ∞)", "sure"),
+        (0.97, (0.9, 1.04), RatioVerdict.CANNOT_TELL, "0.970× [0.900, 1.04]", "cannot tell"),
+        (0.99, (0.98, 1.01), RatioVerdict.SAME, "0.990× [0.980, 1.01]", "same"),
+    ],
+)
+def test_a_ratio_with_a_word_is_read_upwards(
+    value: float, limits: tuple[float, float], verdict: RatioVerdict, text: str, word: str
+) -> None:
+    cell = Cell(scenario="hello", target="docker", accel="native")
+    ratio = RatioEstimate(value, Interval(*limits, 0.95), 7)
+    found = Comparison(
+        metric=Metric("endpoint.ready_ns"),
+        baseline=cell,
+        other=cell,
+        ratio=ratio,
+        p_value=0.01,
+        verdict=verdict,
+        notes=(),
+    )
+    assert (upward_text(found), sure_text(found)) == (text, word)
+    assert (upward_text(None), sure_text(None)) == ("–", "")
