@@ -27,13 +27,14 @@ class Layout:
 
     Attributes:
         layout: as python-pptx has it.
-        content: the number (``idx``) of the placeholder that takes the content; None when there is none.
+        content: type and number (``idx``) of the placeholder that takes the content; None when there is none. The
+            number alone is not enough: in templates that LibreOffice writes all placeholders have the number 0.
         area: where the content goes.
         takes_text: whether the placeholder can hold text.
     """
 
     layout: Any
-    content: int | None
+    content: tuple[Any, int] | None
     area: Area
     takes_text: bool
 
@@ -110,7 +111,7 @@ def _layout(layout: Any, size: tuple[int, int]) -> Layout:
         return Layout(layout=layout, content=None, area=_beside_title(layout, size), takes_text=False)
     return Layout(
         layout=layout,
-        content=chosen.placeholder_format.idx,
+        content=_key(chosen),
         area=_area(chosen, size),
         takes_text=chosen.placeholder_format.type in _CONTENT[:2],
     )
@@ -118,7 +119,11 @@ def _layout(layout: Any, size: tuple[int, int]) -> Layout:
 
 def _cover(layout: Any, size: tuple[int, int]) -> Layout:
     chosen = next(shape for shape in layout.placeholders if shape.placeholder_format.type == KIND.SUBTITLE)
-    return Layout(layout=layout, content=chosen.placeholder_format.idx, area=_area(chosen, size), takes_text=True)
+    return Layout(layout=layout, content=_key(chosen), area=_area(chosen, size), takes_text=True)
+
+
+def _key(shape: Any) -> tuple[Any, int]:
+    return shape.placeholder_format.type, shape.placeholder_format.idx
 
 
 def _area(shape: Any, size: tuple[int, int]) -> Area:

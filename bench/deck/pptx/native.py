@@ -21,7 +21,7 @@ from pptx.util import Pt
 from bench.deck.pptx.chart import Axis, Bars, Chart, Points, Series
 from bench.deck.pptx.page import Page
 from bench.deck.pptx.workbook import BarsData, PointsData
-from bench.render.palette import GRID, INK, MUTED
+from bench.render.palette import GRID, INK, MUTED, PAPER
 
 _PT: Final = 14.0
 _LABEL_PT: Final = 16.0
@@ -68,12 +68,25 @@ def _add_bars(page: Page, chart: Bars, name: str, alt: str) -> None:
 def _finish(native: Any, *, legend: bool) -> None:
     # The slide's title is the chart's. Without this a program shows the name of the first series.
     native.has_title = False
+    _set_ground(native)
     native.font.size = Pt(_PT)
     native.font.color.rgb = _rgb(INK)
     native.has_legend = legend
     if legend:
         native.legend.position = XL_LEGEND_POSITION.BOTTOM
         native.legend.include_in_layout = False
+
+
+def _set_ground(native: Any) -> None:
+    """Give a chart the ground of our figures: its colours could not be told apart on that of every template."""
+    chart = native._chartSpace.chart
+    chart.addprevious(parse_xml(f'<c:roundedCorners {nsdecls("c")} val="0"/>'))
+    chart.addnext(
+        parse_xml(
+            f'<c:spPr {nsdecls("c", "a")}><a:solidFill><a:srgbClr val="{_hex(PAPER)}"/></a:solidFill>'
+            "<a:ln><a:noFill/></a:ln></c:spPr>"
+        )
+    )
 
 
 def _style_series(series: Series, drawn: Any) -> None:

@@ -6,7 +6,6 @@ import io
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pptx.dml.color import RGBColor
 from pptx.enum.shapes import PP_PLACEHOLDER as KIND
 from pptx.enum.text import MSO_AUTO_SIZE
 from pptx.util import Pt
@@ -14,7 +13,6 @@ from pptx.util import Pt
 from bench.deck.pptx.area import EMU_IN, Area, fitting_pt, height_of
 from bench.deck.pptx.layouts import Layout
 from bench.deck.slides import Rows
-from bench.render.palette import MUTED
 
 LEAST_TITLE_PT: Final = 18.0
 """A title is made smaller down to this size."""
@@ -69,12 +67,12 @@ class Page:
         _fill(shape.text_frame, paragraphs, size)
 
     def caveat(self, sentence: str) -> None:
-        """Put a sentence at the bottom of what is left, in muted letters."""
+        """Put a sentence at the bottom of what is left, in small letters."""
         if not sentence:
             return
         height = height_of([sentence], self.area.width, CAVEAT_PT)
         shape = self._slide.shapes.add_textbox(*self.area.lower(height))
-        _fill(shape.text_frame, [sentence], CAVEAT_PT, colour=MUTED)
+        _fill(shape.text_frame, [sentence], CAVEAT_PT)
         self.area = self.area._replace(height=max(0, self.area.height - height))
 
     def picture(self, png: bytes, *, name: str, alt: str) -> None:
@@ -121,7 +119,11 @@ class Page:
                 shape._element.getparent().remove(shape._element)
 
     def _placeholder(self) -> Any:
-        return next(shape for shape in self._slide.placeholders if shape.placeholder_format.idx == self._free)
+        return next(
+            shape
+            for shape in self._slide.placeholders
+            if (shape.placeholder_format.type, shape.placeholder_format.idx) == self._free
+        )
 
     def _take(self, shape: Any, *, name: str, alt: str) -> None:
         """Name a shape, and let it be the placeholder for content when that is free."""
@@ -137,15 +139,11 @@ class Page:
         self._free = None
 
 
-def _fill(frame: Any, paragraphs: Sequence[str], size: float, *, colour: str = "") -> None:
+def _fill(frame: Any, paragraphs: Sequence[str], size: float) -> None:
     frame.word_wrap = True
     frame.auto_size = MSO_AUTO_SIZE.NONE
     frame.text = "\n".join(paragraphs)
     _set_size(frame, size)
-    if colour:
-        for paragraph in frame.paragraphs:
-            for run in paragraph.runs:
-                run.font.color.rgb = RGBColor.from_string(colour[1:].upper())
 
 
 def _set_size(frame: Any, size: float) -> None:

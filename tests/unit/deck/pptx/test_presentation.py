@@ -20,6 +20,7 @@ from bench.deck.pptx.presentation import presentation_of
 from bench.deck.pptx.write import write_pptx
 from bench.deck.slides import Deck
 from bench.render.figures.base import Figure
+from bench.render.palette import PAPER
 from bench.util.errors import HostUnfitError
 from tests.unit.deck.pptx import made
 
@@ -139,6 +140,15 @@ def test_the_workbook_of_a_chart_holds_the_error_bars_too() -> None:
     assert cells == pytest.approx(
         {"A2": 0.187, "B2": 2, "C2": 0.007, "D2": 0.008, "A5": 5.2, "B5": 1, "C5": 0.2, "D5": 0.4}
     )
+
+
+def test_a_chart_has_the_ground_of_our_figures_on_every_template() -> None:
+    chart = _chart(made.dots())
+    ground = chart._chartSpace.find("c:spPr", SPACE)
+    assert ground is not None
+    assert [one.get("val") for one in ground.iter() if one.tag.endswith("srgbClr")] == [PAPER[1:].upper()]
+    order = [child.tag.partition("}")[2] for child in chart._chartSpace]
+    assert order == ["roundedCorners", "chart", "spPr", "txPr", "externalData"], "the order that the format has"
 
 
 def test_ratios_have_doublings_and_a_line_at_one() -> None:

@@ -104,6 +104,18 @@ def test_a_picture_lies_in_the_place_that_the_layout_has_for_content(tmp_path: P
     assert picture.top + picture.height <= place.top + place.height
 
 
+def test_placeholders_that_all_have_one_number_are_told_apart_by_their_types(tmp_path: Path) -> None:
+    """LibreOffice writes such templates."""
+    plain = _template(tmp_path / "company.pptx", "Title and Content")
+    template = _changed(plain, "ppt/slideLayouts/slideLayout1.xml", '<p:ph idx="1"/>', "<p:ph/>")
+    (_, shown, hidden, text) = _slides(template)
+    assert shown.shapes.title.text == "libvirt takes 28 times as long as docker (time)"
+    (picture,) = [shape for shape in shown.shapes if hasattr(shape, "image")]
+    assert (picture.is_placeholder, picture.placeholder_format.type) == (True, KIND.OBJECT)
+    assert any(shape.has_chart for shape in hidden.shapes)
+    assert "One." in [shape.text_frame.text for shape in text.placeholders]
+
+
 def test_sections_and_shows_that_name_the_sample_slides_are_removed(tmp_path: Path) -> None:
     """PowerPoint offers to repair a file whose sections name slides that are not there."""
     section = (
