@@ -26,8 +26,10 @@ from bench.render.figures import (
     storms,
 )
 from bench.render.figures.base import Drawing, Figure, finish, styled, write_figure
+from bench.render.figures.foot import campaign_foot
 from bench.render.figures.made import mark_made
-from bench.render.figures.style import PAGE, STYLES, Style, using
+from bench.render.figures.shown import left_out
+from bench.render.figures.style import PAGE, STYLES, Style, style_in_use, using
 
 __all__ = ["PAGE", "STYLES", "Figure", "Style", "campaign_figures", "save_figures"]
 
@@ -63,9 +65,10 @@ def campaign_figures(
         keep: the figures have their drawings.
     """
     with styled(), using(style):
+        drawn = enumerate(_drawings(analysis), start=1)
         return tuple(
-            finish(replace(drawing, order=order), png=png, dpi=style.png_width / style.width_in + 0.01, keep=keep)
-            for order, drawing in enumerate(_drawings(analysis), start=1)
+            finish(replace(drawing, order=order), png=png, keep=keep)
+            for order, drawing in drawn
             if not only or drawing.name in only
         )
 
@@ -83,6 +86,14 @@ def _drawings(analysis: Analysis) -> Iterator[Drawing]:
     made = source_word(analysis.records)
     for scenario in analysis.manifest.scenarios:
         for draw in _DRAWERS:
-            drawing = draw(analysis, scenario)
+            drawing = _drawing(analysis, scenario, draw, made)
             if drawing is not None:
-                yield mark_made(drawing, made) if made else drawing
+                yield drawing
+
+
+def _drawing(analysis: Analysis, scenario: str, draw: Draw, made: str) -> Drawing | None:
+    with using(style_in_use(), foot_lines=3 if left_out(analysis, scenario) else 2):
+        drawing = draw(analysis, scenario)
+        if drawing is None:
+            return None
+        return campaign_foot(analysis, scenario, mark_made(drawing, made) if made else drawing)

@@ -9,32 +9,26 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from weakref import WeakKeyDictionary
 
+from bench.render.figures import svg
 from bench.render.figures.data import NO_DATA, FigureData, as_data
-from bench.render.figures.style import PAGE, style_in_use
+from bench.render.figures.style import PAGE, foot_in, foot_row_in, style_in_use
 from bench.render.palette import GRID, INK, MUTED, PALETTE, PAPER
 from bench.render.text import quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
+    from matplotlib.figure import SubFigure
     from matplotlib.text import Text
 
-WIDTH_IN: Final = 5.8
-"""All figures have one width: two fit side by side on a projector, one on a phone, with readable text on both."""
-
-PNG_DPI: Final = 200.0
-"""Of a PNG for READMEs."""
-SLIDE_DPI: Final = 1920 / WIDTH_IN + 0.01
-"""Of a PNG that fills the width of a projector. The remainder keeps it from being rounded to 1919 pixels."""
-
-_EDGE: Final = 0.012
-"""The distance of titles from the left edge, as a share of the width."""
-_ROOM_IN: Final = WIDTH_IN * (1 - 4 * _EDGE)
-"""The width that titles have. At few pixels an inch letters are drawn a little wider than they are."""
+_EDGE_IN: Final = 0.07
+"""The distance of titles from the left edge."""
+_COLOURS: Final = 256
+"""Of a PNG, which makes it a third of the size."""
 
 
 class _Sizes(NamedTuple):
@@ -49,22 +43,22 @@ class _Sizes(NamedTuple):
 
 _TITLE: Final = _Sizes(12.5, 9.5, 0.10, 0.04)
 _SUBTITLE: Final = _Sizes(9.0, 7.5, 0.36, 0.34)
+_HEADS: Final[WeakKeyDictionary[Canvas, float]] = WeakKeyDictionary()
+"""Canvases whose headings need more room than axes leave by themselves, inches."""
 _NEAR: Final = 10
 """Letters that a line may be longer for being broken after a comma."""
 
+SLIDE_DPI: Final = 1920 / PAGE.width_in + 0.01
+"""Of a PNG that fills the width of a projector. The remainder keeps it from being rounded to 1919 pixels."""
 LOG_FROM: Final = 10.0
 """From this ratio on an axis is logarithmic, since the fast boxes would be one line on a linear one."""
 
 _TICK_IN: Final = 0.62
 """The width of a tick's label with some room beside it, such as ``200 ms``."""
 _SALT: Final = "boxbench"
-_LONG_NUMBER: Final = re.compile(r"(\d+\.\d\d)\d+")
 _COLOUR: Final = re.compile(r"(?<=: )#[0-9a-f]{6}(?=[;\"])")
 """A colour in a style attribute, as matplotlib writes it."""
-_FILL: Final = re.compile(r'fill="(#[0-9a-f]{6})"')
-"""A colour in an attribute of its own: the ground of a hatching."""
 _NAMES: Final = {colour.light: name for name, colour in PALETTE.items()}
-_PATH_DATA: Final = re.compile(r'\bd="[^"]*"')
 
 
 Kind = Literal["dots", "ratios", "distribution", "stacked", "slope", "lines", "samples", "table"]
@@ -150,7 +144,7 @@ def styled() -> Iterator[None]:
 
 def _style() -> Mapping[str, Any]:
     return {
-        "svg.fonttype": "path",
+        "svg.fonttype": "none",
         "svg.hashsalt": _SALT,
         "font.family": "DejaVu Sans",
         "font.size": 10,
@@ -168,6 +162,8 @@ def _style() -> Mapping[str, Any]:
         "axes.grid": True,
         "axes.grid.axis": "x",
         "axes.axisbelow": True,
+        # Without a place of its own matplotlib measures all labels to find one for the title of axes.
+        "axes.titley": 1.0,
         "grid.color": GRID,
         "grid.linewidth": 0.8,
         "xtick.color": MUTED,
@@ -183,36 +179,69 @@ def _style() -> Mapping[str, Any]:
 
 
 def canvas(height_in: float, title: str, subtitle: str) -> Canvas:
-    """An empty figure with its title and subtitle in the top left corner, each as large as the width allows."""
+    """An empty figure with its title and subtitle in the top left corner, each as large as the width allows.
+
+    Args:
+        height_in: without the foot; styles with a height of their own ignore it.
+    """
     from matplotlib.figure import Figure as New  # noqa: PLC0415
 
-    figure = New(figsize=(WIDTH_IN, height_in))
-    figure.text(_EDGE, 1, title, ha="left", va="top", weight="bold", color=INK)
-    figure.text(_EDGE, 1, subtitle, ha="left", va="top", color=MUTED)
+    style = style_in_use()
+    figure = New(figsize=(style.width_in, style.height_in or height_in + foot_in()))
+    edge = _EDGE_IN / style.width_in
+    figure.text(edge, 1, title, ha="left", va="top", weight="bold", color=INK, visible=style.heading)
+    figure.text(edge, 1, subtitle, ha="left", va="top", color=MUTED)
     fit_heading(figure)
+    if not style.is_fixed:
+        figure.set_figheight(figure.get_figheight() + _HEADS[figure])
+        fit_heading(figure)
     return figure
 
 
 def fit_heading(figure: Canvas) -> None:
-    """Make title and subtitle of a canvas fit its width: smaller, or in two lines where they would be too small."""
+    """Make title and subtitle of a canvas fit its width: smaller, or in more lines where they would be too small."""
     # The canvas has its title first and its subtitle second.
-    height = figure.get_size_inches()[1]
-    for text, sizes in zip(figure.texts[:2], (_TITLE, _SUBTITLE), strict=True):
+    style, height = style_in_use(), figure.get_figheight()
+    title = _TITLE._replace(size=style.title_pt, least=min(style.title_pt, max(_TITLE.least, style.least_pt)))
+    least = max(_SUBTITLE.least, style.least_pt)
+    below = 0.0 if style.heading else -_SUBTITLE.top_in + _TITLE.top_in
+    shown = ((figure.texts[0], title), (figure.texts[1], _SUBTITLE._replace(size=max(least, 9.0), least=least)))
+    double = 0
+    for text, sizes in shown[0 if style.heading else 1 :]:
         lines = _fit(text, sizes)
-        text.set_y(1 - (sizes.top_in if lines == 1 else sizes.top_of_two_in) / height)
+        text.set_y(1 - (below + (sizes.top_in if lines == 1 else sizes.top_of_two_in)) / height)
+        below += max(0, lines - 2) * 1.25 * sizes.least / 72
+        double += lines > 1
+    _HEADS[figure] = below + (0.06 if double > 1 else 0.0)
 
 
 def _fit(text: Text, sizes: _Sizes) -> int:
     """Set words and size; returns the number of lines."""
-    words = " ".join(text.get_text().split())
-    wanted = sizes.size * min(1.0, _ROOM_IN / max(text_width_in(words, text, sizes.size), 1e-9))
+    words, room = " ".join(text.get_text().split()), style_in_use().width_in - 4 * _EDGE_IN
+    wanted = sizes.size * min(1.0, room / max(text_width_in(words, text, sizes.size), 1e-9))
     if wanted >= sizes.least:
         text.set(text=words, fontsize=wanted)
         return 1
-    lines = _halves(words)
+    lines: tuple[str, ...] = _halves(words)
     widest = max(text_width_in(line, text, sizes.least) for line in lines)
-    text.set(text="\n".join(lines), linespacing=1.0, fontsize=sizes.least * min(1.0, _ROOM_IN / widest))
-    return 2
+    if widest > room and style_in_use() is not PAGE:
+        # Printed and projected text must not be smaller.
+        lines = _wrapped(words, text, sizes.least, room)
+        widest = min(room, max(text_width_in(line, text, sizes.least) for line in lines))
+    text.set(text="\n".join(lines), linespacing=1.0, fontsize=sizes.least * min(1.0, room / widest))
+    return len(lines)
+
+
+def _wrapped(words: str, like: Text, size: float, room: float) -> tuple[str, ...]:
+    """A text in as many lines as it needs, broken at blanks."""
+    lines: list[str] = []
+    for word in words.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width_in(longer, like, size) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return tuple(lines)
 
 
 def text_width_in(words: str, like: Text, size: float) -> float:
@@ -239,8 +268,14 @@ def _halves(words: str) -> tuple[str, str]:
 
 
 def add_axes(figure: Canvas, *, left_in: float, bottom_in: float, right_in: float = 0.18, top_in: float = 0.72) -> Axes:
-    """Add axes with margins in inches, so that text keeps its distance at any height of the figure."""
+    """Add axes with margins in inches, so that text keeps its distance at any height of the figure.
+
+    Args:
+        bottom_in: above the foot of the figure.
+        top_in: below the usual heading.
+    """
     width, height = figure.get_size_inches()
+    bottom_in, top_in = bottom_in + foot_in(), top_in + _HEADS.get(figure, 0.0)
     rect = (left_in / width, bottom_in / height, 1 - (left_in + right_in) / width, 1 - (bottom_in + top_in) / height)
     return figure.add_axes(rect)
 
@@ -252,7 +287,7 @@ def is_logarithmic(values: Sequence[float]) -> bool:
 
 def time_axis(axes: Axes, values: Sequence[float], *, pad: float = 1.25, which: Literal["x", "y"] = "x") -> None:
     """Set scale, limits and ticks of an axis of durations > 0, ns; logarithmic from a range of LOG_FROM on."""
-    from matplotlib.ticker import LogLocator, MaxNLocator  # noqa: PLC0415
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator  # noqa: PLC0415
 
     low, high = min(values), max(values)
     axis = axes.xaxis if which == "x" else axes.yaxis
@@ -272,7 +307,7 @@ def time_axis(axes: Axes, values: Sequence[float], *, pad: float = 1.25, which: 
             axis.set_major_locator(MaxNLocator(nbins=max(2, int(size / _TICK_IN))))
     axes.set(**{f"{which}lim": limits})
     axis.set_major_formatter(lambda value, _: tick(value, "ns"))
-    axis.set_minor_formatter(lambda _value, _position: "")
+    axis.set_minor_locator(NullLocator())
     axes.tick_params(axis=which, labelsize=9)
 
 
@@ -283,12 +318,48 @@ def tick(value: float, unit: str) -> str:
     return f"{number} {name}".strip() if value > 0 else "0"
 
 
-def finish(drawing: Drawing, *, png: bool = False, dpi: float = PNG_DPI, keep: bool = False) -> Figure:
+def corner(figure: Canvas | SubFigure) -> tuple[float, float]:
+    """The lower left corner of a canvas, above its foot, for a legend."""
+    return 0.0, foot_in() * figure.dpi / float(figure.bbox.height)
+
+
+def write_foot(figure: Canvas, lines: Sequence[str]) -> None:
+    """Write lines at the bottom of a canvas that has room for them, the first on top, each cut to the width."""
+    style = style_in_use()
+    width, height = figure.get_size_inches()
+    for row, line in enumerate(reversed(lines)):
+        place = _EDGE_IN / width, foot_row_in(row) / height
+        text = figure.text(*place, line, ha="left", va="bottom", size=style.least_pt, color=MUTED)
+        text.set_text(_cut(line, text, style.least_pt, width - 2 * _EDGE_IN))
+
+
+def _cut(words: str, like: Text, size: float, room: float) -> str:
+    """The longest beginning of a line that fits."""
+    while len(words) > 1 and text_width_in(words, like, size) > room:
+        words = f"{words[:-2].rstrip()}…"
+    return words
+
+
+def _in_bounds(figure: Canvas) -> None:
+    """Make no text smaller or, but for the title, larger than the style allows."""
+    from matplotlib.text import Text as Any_  # noqa: PLC0415
+
+    style = style_in_use()
+    if style is PAGE:
+        return
+    for text in figure.findobj(Any_):
+        most = math.inf if text is figure.texts[0] else style.most_pt
+        text.set_fontsize(min(max(text.get_fontsize(), style.least_pt), most))
+
+
+def finish(drawing: Drawing, *, png: bool = False, dpi: float | None = None, keep: bool = False) -> Figure:
     """Turn a drawing into light and dark SVG text and, with ``png``, a light PNG of ``dpi`` pixels an inch.
 
     Args:
+        dpi: as the style has it when None.
         keep: the figure has the drawing, too.
     """
+    _in_bounds(drawing.canvas)
     light = _svg(drawing)
     return Figure(
         name=drawing.name,
@@ -299,7 +370,7 @@ def finish(drawing: Drawing, *, png: bool = False, dpi: float = PNG_DPI, keep: b
         light_svg=light,
         dark_svg=recoloured(light, lambda name: PALETTE[name].dark),
         table=drawing.table,
-        light_png=png_of(drawing.canvas, dpi=dpi) if png else None,
+        light_png=png_of(drawing.canvas, dpi=dpi or style_in_use().dpi) if png else None,
         order=drawing.order,
         kind=drawing.kind,
         topic=drawing.topic or drawing.title,
@@ -326,10 +397,22 @@ def write_figure(directory: Path, figure: Figure, *, name: str | None = None) ->
     return light, dark, png
 
 
-def png_of(figure: Canvas, *, dpi: float = PNG_DPI) -> bytes:
+def png_of(figure: Canvas, *, dpi: float) -> bytes:
     """The figure as a PNG without date and version, so that the same input gives the same bytes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+    from PIL import Image  # noqa: PLC0415
+
+    before = figure.dpi
+    figure.set_dpi(dpi)
+    try:
+        drawn: Any = FigureCanvasAgg(figure)
+        drawn.draw()
+        picture = Image.frombuffer("RGBA", drawn.get_width_height(), drawn.buffer_rgba(), "raw", "RGBA", 0, 1)
+        flat = picture.convert("RGB").quantize(_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    finally:
+        figure.set_dpi(before)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    flat.save(buffer, format="png", dpi=(dpi, dpi))
     return buffer.getvalue()
 
 
@@ -337,30 +420,7 @@ def _svg(drawing: Drawing) -> str:
     buffer = io.StringIO()
     # Date and creator would make the bytes differ between runs.
     drawing.canvas.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = _FILL.sub(r'style="fill: \1"', text)
-    text = _PATH_DATA.sub(lambda match: _LONG_NUMBER.sub(r"\1", match[0]), text)
-    return _described(_own_ids(text, drawing.name), drawing)
-
-
-def _described(text: str, drawing: Drawing) -> str:
-    """Add title and description for screen readers, and remove matplotlib's metadata and comments."""
-    name, end = drawing.name, text.index(">")
-    # Comments repeat every label unescaped.
-    body = re.sub(r"\s*(<metadata>.*?</metadata>|<!--.*?-->)", "", text[end + 1 :], flags=re.DOTALL)
-    title, description = escape(drawing.title), escape(drawing.alt)
-    return (
-        f'{text[:end]} role="img" aria-labelledby="{name}-title {name}-desc">\n'
-        f' <title id="{name}-title">{title}</title>\n <desc id="{name}-desc">{description}</desc>{body}'
-    )
-
-
-def _own_ids(text: str, name: str) -> str:
-    """Prefix every id, since many figures share one page."""
-    text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = re.sub(r'href="#', f'href="#{name}-', text)
-    return re.sub(r"url\(#", f"url(#{name}-", text)
+    return svg.small(buffer.getvalue(), drawing.name, drawing.title, drawing.alt)
 
 
 def recoloured(light_svg: str, paint: Callable[[str], str]) -> str:

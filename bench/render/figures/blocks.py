@@ -10,9 +10,11 @@ from bench.analysis.metrics import headline
 from bench.analysis.results import Analysis, Sample
 from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
-from bench.render.figures.labels import accelerators, legend_columns, variant
+from bench.render.figures.data import Column, FigureData
+from bench.render.figures.labels import accelerators, legend_columns, legend_under, subtitle, variant
+from bench.render.figures.shown import shown
 from bench.render.palette import GRID, MUTED, PAPER, marker, target_colour
-from bench.render.text import cell_label, describe_endpoint, is_emulated, quantity
+from bench.render.text import cell_label, clean, describe_endpoint, is_emulated, quantity
 from bench.scenario.target_table import Marker
 
 if TYPE_CHECKING:
@@ -28,17 +30,17 @@ _HOW: Final = (
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None when no boot has reached the headline."""
     metric = headline(analysis.scenario(scenario))
-    series = [(cell, analysis.of(cell, metric, warmups=True)) for cell in analysis.cells(scenario)]
+    series = [(cell, analysis.of(cell, metric, warmups=True)) for cell in shown(analysis, scenario)]
     series = [(cell, samples) for cell, samples in series if samples]
     finite = [sample.value for _, samples in series for sample in samples if math.isfinite(sample.value)]
     if not finite:
         return None
     word = describe_endpoint(metric)
-    title = f"{scenario}: every boot in its block"
+    topic, title = f"{scenario}: every boot in its block", _sentence(analysis, scenario)
     cells = [cell for cell, _ in series]
     columns = legend_columns([cell_label(cell) for cell in cells])
     legend = 0.24 * math.ceil(len(cells) / columns)
-    figure = canvas(3.3 + legend, title, f"time until {word} · {accelerators(cells)}")
+    figure = canvas(3.3 + legend, title, subtitle(topic, f"time until {word}", accelerators(cells)))
     axes = add_axes(figure, left_in=0.72, bottom_in=0.58 + legend)
     time_axis(axes, finite, which="y", pad=1.5)
     axes.tick_params(axis="y", labelcolor=MUTED)
@@ -47,9 +49,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     _blocks(axes, [sample for _, samples in series for sample in samples])
     for cell, samples in series:
         _points(axes, cell, samples, _shape(cells, cell))
-    axes.legend(
-        loc="upper left", bbox_to_anchor=(-0.06, -0.19), ncol=columns, fontsize=9.5, borderaxespad=0, handletextpad=0.5
-    )
+    legend_under(axes, columns, gap_in=0.42)
     return Drawing(
         name=f"{scenario}-blocks",
         scenario=scenario,
@@ -58,7 +58,33 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         how=_HOW,
         canvas=figure,
         table=_table(series),
+        kind="samples",
+        topic=topic,
+        notes=_alt(analysis, scenario),
+        data=_data(series),
     )
+
+
+def _sentence(analysis: Analysis, scenario: str) -> str:
+    """How the native control moved, with the interval."""
+    drift = next(drift for drift in analysis.drifts if drift.scenario == scenario)
+    if drift.trend is None:
+        return "Every boot, in the order in which it ran"
+    low, high, blocks = drift.trend.interval.low, drift.trend.interval.high, drift.trend.n
+    around = f"({low:+.1%} to {high:+.1%} over {blocks} blocks)"
+    if low <= 0 <= high:
+        return f"No drift of the native control, {clean(drift.box)}, can be told {around}"
+    return f"The native control, {clean(drift.box)}, moved by {drift.trend.change:+.1%} {around}"
+
+
+def _data(series: Sequence[tuple[Cell, Sequence[Sample]]]) -> FigureData:
+    rows = [
+        (cell_label(cell), sample.block, sample.value, "warm-up" if sample.warmup else "")
+        for cell, samples in series
+        for sample in samples
+    ]
+    columns = Column("box", ""), Column("block", "count"), Column("value", "ns"), Column("warmup", "")
+    return FigureData(columns, tuple(rows))
 
 
 def _blocks(axes: Axes, samples: Sequence[Sample]) -> None:

@@ -11,8 +11,11 @@ from bench.analysis.results import Analysis
 from bench.analysis.stats import ecdf
 from bench.analysis.storms import FACTOR
 from bench.plan.trials import Cell
+from bench.render.figures import numbers
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
-from bench.render.figures.labels import accelerators, legend_columns, variant
+from bench.render.figures.labels import accelerators, legend_columns, legend_under, subtitle, variant
+from bench.render.figures.sentences import distribution_sentence, notes_of
+from bench.render.figures.shown import shown
 from bench.render.palette import MUTED, target_colour
 from bench.render.text import cell_label, describe_endpoint, is_emulated, median_text, quantity, short_median
 
@@ -24,22 +27,23 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None when no boot has reached the headline."""
     metric = headline(analysis.scenario(scenario))
     # Storms have a figure of their own, in which each box is one step.
-    cells = [cell for cell in analysis.cells(scenario) if FACTOR not in cell.factors and analysis.of(cell, metric)]
+    cells = [cell for cell in shown(analysis, scenario) if FACTOR not in cell.factors and analysis.of(cell, metric)]
     values = {cell.key: [sample.value for sample in analysis.of(cell, metric)] for cell in cells}
     finite = [value for series in values.values() for value in series if math.isfinite(value)]
     if not finite:
         return None
     word = describe_endpoint(metric)
-    title = f"{scenario}: how long until {word}"
+    topic, title = f"{scenario}: how long until {word}", distribution_sentence(analysis, cells, metric)
     names = [f"{cell_label(cell)}  {short_median(analysis.summary(cell, metric))}" for cell in cells]
     columns = min(2, legend_columns(names))
     legend = 0.05 + 0.205 * math.ceil(len(cells) / columns)
-    figure = canvas(3.3 + legend, title, f"every boot is one step · {accelerators(cells)}")
+    figure = canvas(3.3 + legend, title, subtitle(topic, "every boot is one step", accelerators(cells)))
     axes = add_axes(figure, left_in=0.55, bottom_in=0.45 + legend)
     time_axis(axes, finite)
     for cell, name in zip(cells, names, strict=True):
         curve(axes, values[cell.key], name, target_colour(cell.target), line_of(cells, cell))
-    frame(axes, columns)
+    frame(axes)
+    legend_under(axes, columns, gap_in=0.33)
     return Drawing(
         name=f"{scenario}-ecdf",
         scenario=scenario,
@@ -48,18 +52,19 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         how=_HOW,
         canvas=figure,
         table=_table(analysis, cells, metric),
+        kind="distribution",
+        topic=topic,
+        notes=notes_of(analysis, cells, metric),
+        data=numbers.values(analysis, cells, metric),
     )
 
 
-def frame(axes: Axes, columns: int) -> None:
-    """Draw the axis of shares and the legend below."""
+def frame(axes: Axes) -> None:
+    """Draw the axis of shares."""
     axes.set_ylim(-0.02, 1.04)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
     axes.grid(visible=True, axis="y")
     axes.tick_params(axis="y", labelcolor=MUTED, labelsize=9)
-    axes.legend(
-        loc="upper left", bbox_to_anchor=(-0.02, -0.13), ncol=columns, fontsize=9.2, handlelength=2.4, borderaxespad=0
-    )
 
 
 Dashes = tuple[float, tuple[float, ...]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from bench.analysis.exercises import direction, exercise_metrics
@@ -9,6 +10,8 @@ from bench.analysis.metrics import EXERCISE_OWN
 from bench.analysis.results import Analysis
 from bench.render.figures.base import Drawing
 from bench.render.figures.forest import compared, plot
+from bench.render.figures.sentences import compared as compared_as_sentence
+from bench.render.figures.sentences import costs, main_comparison, notes_of, rates
 
 _MOST: Final = 8
 _HOW: Final = (
@@ -23,4 +26,11 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     metrics = [metric for metric in exercise_metrics(analysis, scenario) if metric not in EXERCISE_OWN]
     groups = ((f"{metric.detail}: {direction(metric)}", metric) for metric in metrics)
     found = compared(analysis, scenario, groups)[:_MOST]
-    return plot(scenario, found, f"{scenario}-exercise", "exercise, times", _HOW) if found else None
+    if not found:
+        return None
+    cells, metric = [row.other for row in found[0][1]], found[0][1][0].metric
+    words = (rates if metric.higher_is_better else costs)(metric.detail)
+    told = main_comparison(analysis, scenario, metric, cells)
+    title = compared_as_sentence(told or found[0][1][-1], words)
+    drawing = plot(scenario, found, f"{scenario}-exercise", "exercise, times", _HOW, title=title)
+    return replace(drawing, notes=notes_of(analysis, cells, metric))

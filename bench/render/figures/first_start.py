@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bench.analysis.metrics import Metric
+from bench.analysis.metrics import Metric, headline
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
-from bench.render.figures.base import Drawing, add_axes, canvas, tick
-from bench.render.figures.labels import accelerators, label_width_in, row_labels
+from bench.render.figures.base import Drawing, add_axes, canvas, corner, tick
+from bench.render.figures.labels import accelerators, label_width_in, row_labels, subtitle
+from bench.render.figures.numbers import stacked
+from bench.render.figures.shown import shown
 from bench.render.palette import INK, MUTED, PAPER, phase_colour, text_colour_on_phase
 from bench.render.sections.first_start import first_start_cells, first_start_tables, without_level
 from bench.render.text import quantity
@@ -26,9 +29,10 @@ _PARTS: Final = (
 )
 """Each part of the time: its metric, the phase whose colour it has, and its name."""
 _HOW: Final = (
-    "Bars are the medians of the three parts, so their sum can differ a little from the median of the whole, which the "
-    "numbers have. Engines unpack whole layers one after another, so much can be left when the last byte has come; "
-    "trees and disks are unpacked as they come. Below each bar is what came over the link, and what stays on the disk."
+    "Bars are the medians of the three parts, so their sum can differ a little from the median of the whole, which "
+    "stands beside each bar. Engines unpack whole layers one after another, so much can be left when the last byte has "
+    "come; trees and disks are unpacked as they come. Below each bar is what came over the link, and what stays on the "
+    "disk."
 )
 _NAMED_FROM: Final = 0.10
 """The share of the longest bar from which a part has room for its duration."""
@@ -44,9 +48,11 @@ class _Bar:
     """As ``_PARTS``."""
     travelled_bytes: float
     kept_bytes: float
+    whole_ns: float
+    """The median of the whole, which is not the sum of the medians of its parts."""
 
     @property
-    def total_ns(self) -> float:
+    def drawn_ns(self) -> float:
         return sum(self.lengths_ns)
 
     @property
@@ -56,15 +62,18 @@ class _Bar:
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None when the scenario has no first starts."""
-    first = first_start_cells(analysis, analysis.cells(scenario))
+    first = first_start_cells(analysis, shown(analysis, scenario))
     bars = [_bar_of(analysis, cell) for cell in first]
     if not bars:
         return None
     table = first_start_tables(analysis, scenario, first)[0]
     wanted = analysis.scenario(scenario).first_start
-    title = f"{scenario}: the first start on a {'fresh host' if wanted.present == 'nothing' else 'host with the base'}"
+    topic = f"{scenario}: the first start on a {'fresh host' if wanted.present == 'nothing' else 'host with the base'}"
+    title = _sentence(bars)
     cells = [bar.cell for bar in bars]
-    figure = canvas(1.85 + 0.62 * len(bars), title, f"over a link of {wanted.describe()} · {accelerators(cells)}")
+    figure = canvas(
+        1.85 + 0.62 * len(bars), title, subtitle(topic, f"over a link of {wanted.describe()}", accelerators(cells))
+    )
     axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.68, right_in=0.75)
     _draw_bars(axes, bars)
     _legend(figure)
@@ -76,6 +85,10 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         how=_HOW,
         canvas=figure,
         table=(table.head, *table.rows),
+        kind="stacked",
+        topic=topic,
+        notes=_alt(bars),
+        data=stacked(_data(bars), "ns"),
     )
 
 
@@ -84,17 +97,34 @@ def _bar_of(analysis: Analysis, cell: Cell) -> _Bar:
         found = analysis.summary(cell, Metric.of(kind, *parts, unit=unit))
         return 0.0 if found is None else found.median.value
 
+    whole = analysis.summary(cell, headline(analysis.scenario(cell.scenario)))
     return _Bar(
         cell=cell.model_copy(update={"factors": {k: v for k, v in cell.factors.items() if k != "cache"}}),
         name=without_level(cell),
         lengths_ns=tuple(value("arrival", part, unit="ns") for part, *_ in _PARTS),
+        whole_ns=math.inf if whole is None else whole.median.value,
         travelled_bytes=value("disk", "arrival", "travelled", unit="bytes"),
         kept_bytes=value("disk", "arrival", "kept", unit="bytes"),
     )
 
 
+def _sentence(bars: Sequence[_Bar]) -> str:
+    """Which box is the fastest and which the slowest to be ready."""
+    known = sorted((bar for bar in bars if math.isfinite(bar.whole_ns)), key=lambda bar: bar.whole_ns)
+    if not known:
+        return "No first start was ready in most of its boots"
+    parts = [f"{bar.name} {quantity(bar.whole_ns, 'ns')}" for bar in [known[0], known[-1]][: len(known)]]
+    return f"The first start takes: {', '.join(parts)} (medians)"
+
+
+def _data(bars: Sequence[_Bar]) -> Iterator[tuple[str, str, float]]:
+    for bar in bars:
+        for length, (_, _, name) in zip(bar.lengths_ns, _PARTS, strict=True):
+            yield bar.name, name, length
+
+
 def _draw_bars(axes: Axes, bars: Sequence[_Bar]) -> None:
-    longest = max(bar.total_ns for bar in bars)
+    longest = max(bar.drawn_ns for bar in bars)
     for row, bar in enumerate(bars):
         begin = 0.0
         for length, (_, phase, _) in zip(bar.lengths_ns, _PARTS, strict=True):
@@ -103,7 +133,7 @@ def _draw_bars(axes: Axes, bars: Sequence[_Bar]) -> None:
                 text, colour = quantity(length, "ns"), text_colour_on_phase(phase)
                 axes.text(begin + length / 2, row, text, ha="center", va="center", size=8.5, color=colour)
             begin += length
-        _write(axes, f" {quantity(begin, 'ns')}", (begin, row), size=9.5, colour=INK)
+        _write(axes, f" {quantity(bar.whole_ns, 'ns')}", (begin, row), size=9.5, colour=INK)
         _write(axes, bar.sizes, (0, row + 0.36), size=8, colour=MUTED)
     row_labels(axes, [bar.cell for bar in bars])
     axes.set_xlim(0, longest * 1.02)
@@ -121,7 +151,7 @@ def _legend(figure: Canvas) -> None:
     figure.legend(
         handles=[Patch(color=phase_colour(phase), label=name) for _, phase, name in _PARTS],
         loc="lower left",
-        bbox_to_anchor=(0.0, 0.0),
+        bbox_to_anchor=corner(figure),
         ncol=len(_PARTS),
         fontsize=8.5,
         labelcolor=INK,

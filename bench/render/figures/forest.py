@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bench.analysis.compare import TOLERANCE
@@ -13,7 +14,11 @@ from bench.analysis.results import Analysis, Comparison
 from bench.analysis.stats import band
 from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
-from bench.render.figures.labels import accelerators, label_width_in, row_labels
+from bench.render.figures.labels import accelerators, label_width_in, row_labels, subtitle
+from bench.render.figures.numbers import ratios
+from bench.render.figures.sentences import notes_of, start_sentence
+from bench.render.figures.shown import shown
+from bench.render.figures.style import style_in_use
 from bench.render.palette import GRID, INK, MUTED, PAPER, marker, target_colour
 from bench.render.text import cell_label, describe_endpoint, is_emulated, ratio_text, verdict_text
 
@@ -21,6 +26,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _ROW_IN: Final = 0.40
+_LABEL_IN: Final = 0.5
+"""The width of a tick's label with room beside it."""
+_MOST: Final = 8
+"""Rows that a slide has room for, titles of groups among them."""
 _HOW: Final = (
     "The mark is the ratio of medians, the bar its 95 % interval, the faint dots the ratio in each block. Left of the "
     "line is less than the baseline, right of it is more; an arrow means that there is no upper limit. Ratios in the "
@@ -40,7 +49,12 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         ("CPU per start", CPU),
     ]
     found = compared(analysis, scenario, groups)
-    return plot(scenario, found, f"{scenario}-ratios", "how many times", _HOW) if found else None
+    if not found:
+        return None
+    cells = [row.other for row in found[0][1]]
+    title, metric = start_sentence(analysis, scenario, cells), headline(entry)
+    drawing = plot(scenario, found, f"{scenario}-ratios", "how many times", _HOW, title=title)
+    return replace(drawing, notes=notes_of(analysis, cells, metric))
 
 
 def _memory(analysis: Analysis, scenario: str) -> tuple[str, Metric]:
@@ -49,13 +63,18 @@ def _memory(analysis: Analysis, scenario: str) -> tuple[str, Metric]:
     return ("memory held by all boxes", memory_metric(many[0])) if many else ("memory, PSS", MEMORY)
 
 
-def plot(scenario: str, found: Groups, name: str, what: str, how: str) -> Drawing:
-    """Draw groups of ratios, one row per ratio. ``found`` is not empty."""
-    title = f"{scenario}: {what} {_base_label(found[0][1])}"
+def plot(scenario: str, found: Groups, name: str, what: str, how: str, *, title: str) -> Drawing:
+    """Draw groups of ratios, one row per ratio, as many as there is room for. ``found`` is not empty."""
+    topic = f"{scenario}: {what} {_base_label(found[0][1])}"
+    found = _fitting(found)
     cells = [row.other for _, rows in found for row in rows]
     count = sum(len(rows) for _, rows in found)
     longest = max(len(ratio_text(row)) for _, rows in found for row in rows)
-    figure = canvas(1.25 + _ROW_IN * (count + 0.9 * len(found)), title, accelerators([*cells, found[0][1][0].baseline]))
+    figure = canvas(
+        1.25 + _ROW_IN * (count + 0.9 * len(found)),
+        title,
+        subtitle(topic, accelerators([*cells, found[0][1][0].baseline])),
+    )
     axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.42, right_in=0.12 + 0.077 * longest, top_in=0.66)
     _scale(axes, [row for _, rows in found for row in rows])
     _fill(axes, found)
@@ -67,7 +86,24 @@ def plot(scenario: str, found: Groups, name: str, what: str, how: str) -> Drawin
         how=how,
         canvas=figure,
         table=_table(found),
+        kind="ratios",
+        topic=topic,
+        data=ratios(found),
     )
+
+
+def _fitting(found: Groups) -> Groups:
+    """The groups from the first on that a figure with a height of its own has room for; one at least."""
+    if not style_in_use().is_fixed:
+        return found
+    kept: list[tuple[str, Sequence[Comparison]]] = []
+    rows = 0
+    for title, group in found:
+        rows += 1 + len(group)
+        if kept and rows > _MOST:
+            break
+        kept.append((title, group))
+    return kept
 
 
 def compared(analysis: Analysis, scenario: str, groups: Iterable[tuple[str, Metric]]) -> Groups:
@@ -76,7 +112,7 @@ def compared(analysis: Analysis, scenario: str, groups: Iterable[tuple[str, Metr
 
 
 def _rows(analysis: Analysis, scenario: str, metric: Metric) -> list[Comparison]:
-    found = (analysis.comparison(cell, metric) for cell in analysis.cells(scenario))
+    found = (analysis.comparison(cell, metric) for cell in shown(analysis, scenario))
     return [row for row in found if row and row.ratio and row.ratio.value is not None]
 
 
@@ -86,6 +122,8 @@ def _base_label(rows: Sequence[Comparison]) -> str:
 
 
 def _scale(axes: Axes, rows: Sequence[Comparison]) -> None:
+    from matplotlib.ticker import LogLocator, NullLocator  # noqa: PLC0415
+
     points = [1.0]
     for row in rows:
         if row.ratio:
@@ -95,10 +133,11 @@ def _scale(axes: Axes, rows: Sequence[Comparison]) -> None:
     axes.set_xscale("log")
     axes.set_xlim(low / 1.3, high * 1.3)
     axes.xaxis.set_major_formatter(lambda value, _: f"{tick(value, '')}×")
-    axes.xaxis.set_minor_formatter(lambda _value, _position: "")
-    if high / low < 30:
-        from matplotlib.ticker import LogLocator  # noqa: PLC0415
-
+    axes.xaxis.set_minor_locator(NullLocator())
+    width, decades = float(axes.bbox.width) / axes.figure.dpi, math.log10(high / low)
+    if width < _LABEL_IN * decades:
+        axes.xaxis.set_major_locator(LogLocator(base=10 ** math.ceil(_LABEL_IN * decades / width)))
+    elif high / low < 30:
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.tick_params(axis="x", labelsize=9)
     axes.axvspan(*band(TOLERANCE), color=GRID, linewidth=0)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.render.figures.base import WIDTH_IN, Drawing, add_axes, canvas
+from bench.render.figures.base import Drawing, add_axes, canvas
 from bench.render.figures.simulated import HATCHED, hatch_cell, say_above
+from bench.render.figures.style import style_in_use
 from bench.render.palette import INK, MUTED, target_colour
 from bench.render.text import clean
 from bench.sim.answer.answer import Band
@@ -69,7 +70,7 @@ class HeatMap:
 def draw(heat: HeatMap) -> Drawing:
     """The figure. There is a band in each cell."""
     left = 0.55 + 0.075 * max(map(len, _ticks(heat.y)[1]))
-    column = (WIDTH_IN - left - _RIGHT_IN) / len(heat.x)
+    column = (style_in_use().width_in - left - _RIGHT_IN) / len(heat.x)
     below = _below_in(heat, column)
     above = 0.84 if heat.beyond else 0.72
     figure = canvas(above + below + _CELL_IN * max(2, len(heat.y)), heat.title, heat.subtitle)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from bench.plan.trials import Cell
+from bench.render.figures.style import PAGE, style_in_use
 from bench.render.palette import target_colour
 from bench.render.text import cell_label, clean
 from bench.render.wrap import broken
@@ -14,9 +15,10 @@ from bench.scenario.target_table import target_name
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_LINE: Final = 22
-"""The number of characters that fit beside a row."""
 _MOST_LINES: Final = 3
+_SIZE: Final = 10.0
+"""The size of labels, points."""
+_EDGE_IN: Final = 0.05
 _SMALL: Final = 8.0
 """The size of labels with more than two lines, points."""
 
@@ -26,6 +28,11 @@ def accelerators(cells: Sequence[Cell]) -> str:
     kinds = sorted({cell.accel for cell in cells} - {"native"})
     names = {"tcg": "tcg (emulated CPU)", "kvm": "kvm", "icount": "icount (virtual time)"}
     return f"VM boxes under {' and '.join(names.get(kind, kind) for kind in kinds)}" if kinds else "no VM among them"
+
+
+def subtitle(*parts: str) -> str:
+    """What a figure is about and how it is drawn: ``hello: how long until ready · every boot is one step``."""
+    return " · ".join(filter(None, parts))
 
 
 def variant(cells: Sequence[Cell], cell: Cell) -> int:
@@ -57,7 +64,7 @@ def _label_rows(axes: Axes, places: Sequence[float], texts: Sequence[str], targe
 
 def target_label(label: str) -> str:
     """A target's name for the margin, in lines that fit it."""
-    lines = list(broken(clean(label), _LINE))
+    lines = list(broken(clean(label), style_in_use().label_chars))
     return "\n".join(lines if len(lines) <= _MOST_LINES else [*lines[: _MOST_LINES - 1], f"{lines[_MOST_LINES - 1]}…"])
 
 
@@ -68,21 +75,23 @@ def target_width_in(labels: Sequence[str]) -> float:
 
 def row_label(cell: Cell) -> str:
     """A box's name for the margin. Options of a long name go to a second line, which is cut to its width."""
-    text = cell_label(cell)
-    if len(text) <= _LINE:
+    text, most = cell_label(cell), style_in_use().label_chars
+    if len(text) <= most:
         return text
+    if len(text) <= 2 * most and not cell.factors and "[" not in cell.target:
+        return "\n".join(clean(part, limit=most) for part in text.rpartition("/")[::2])
     name, _, options = cell.target.partition("[")
     levels = [f"{factor}={cell.factors[factor]}" for factor in sorted(cell.factors)]
     rest = _shortened(" ".join([*([options.rstrip("]")] if options else []), *levels]))
-    return clean(name if cell.accel == "native" else f"{name}/{cell.accel}", limit=_LINE) + f"\n{rest}"
+    return clean(name if cell.accel == "native" else f"{name}/{cell.accel}", limit=most) + f"\n{rest}"
 
 
 def _shortened(rest: str) -> str:
-    text = clean(rest)
+    text, most = clean(rest), style_in_use().label_chars
     # Paths of two builds of a program differ near their ends.
-    if "=/" in text and len(text) > _LINE:
-        return f"…{text[-(_LINE - 1) :]}"
-    return clean(text, limit=_LINE)
+    if "=/" in text and len(text) > most:
+        return f"…{text[-(most - 1) :]}"
+    return clean(text, limit=most)
 
 
 def label_width_in(cells: Sequence[Cell]) -> float:
@@ -92,10 +101,32 @@ def label_width_in(cells: Sequence[Cell]) -> float:
 
 def _width_in(texts: Sequence[str]) -> float:
     lines = [line for text in texts for line in text.split("\n")]
-    return 0.30 + 0.092 * max(map(len, lines), default=0)
+    letter = 0.092 if style_in_use().most_pt > _SIZE else 0.092 * style_in_use().most_pt / _SIZE
+    return 0.30 + letter * max(map(len, lines), default=0)
+
+
+def legend_under(axes: Axes, columns: int, *, gap_in: float, named: Axes | None = None) -> None:
+    """Put a legend so many inches below axes, at the left edge of the figure.
+
+    Args:
+        named: axes whose series are named; these axes when None.
+    """
+    frame = axes.bbox
+    left, width, height = (float(size) / axes.figure.dpi for size in (frame.x0, frame.width, frame.height))
+    axes.legend(
+        *(named or axes).get_legend_handles_labels(),
+        loc="upper left",
+        bbox_to_anchor=((_EDGE_IN - left) / width, -gap_in / height),
+        ncol=columns,
+        fontsize=9.2,
+        handlelength=2.2,
+        handletextpad=0.5,
+        borderaxespad=0,
+    )
 
 
 def legend_columns(labels: Sequence[str]) -> int:
     """How many columns of a legend fit the width."""
     longest = max(map(len, labels), default=0)
-    return next((columns for columns, fits in ((3, 14), (2, 27)) if longest <= fits), 1)
+    share = style_in_use().width_in / PAGE.width_in
+    return next((columns for columns, fits in ((3, 14), (2, 27)) if longest <= fits * share), 1)

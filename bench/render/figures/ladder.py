@@ -11,7 +11,10 @@ from bench.analysis.metrics import Metric, headline
 from bench.analysis.results import Analysis, CellSummary
 from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, is_logarithmic, time_axis
-from bench.render.figures.labels import accelerators, label_width_in, row_labels
+from bench.render.figures.labels import accelerators, label_width_in, row_labels, subtitle
+from bench.render.figures.numbers import dots
+from bench.render.figures.sentences import ladder_sentence, notes_of
+from bench.render.figures.style import style_in_use
 from bench.render.palette import GRID, MUTED, PAPER, marker, target_colour
 from bench.render.text import cell_label, describe_endpoint, is_emulated, median_text, ratio_text, short_median
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 MIN_RUNGS: Final = 4
 """With fewer boxes the distribution shows the same and more."""
 _ROW_IN: Final = 0.34
+_MOST: Final = 10
+"""Rungs that a slide has room for."""
 _HOW: Final = (
     "Boxes from the fastest to the slowest on {}. The mark is the median, the bar its interval or, in round "
     "brackets in the table, its range. Faint dots are the boots. The number between two rows is the ratio of the "
@@ -33,16 +38,18 @@ Rung = tuple[Cell, CellSummary]
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None with fewer than MIN_RUNGS boxes."""
     metric = headline(analysis.scenario(scenario))
-    rungs = _rungs(analysis, scenario, metric)
-    if len(rungs) < MIN_RUNGS:
+    every = _rungs(analysis, scenario, metric)
+    if len(every) < MIN_RUNGS:
         return None
+    rungs = _some(every)
     cells = [cell for cell, _ in rungs]
-    title = f"{scenario}: rung by rung, time until {describe_endpoint(metric)}"
+    topic = f"{scenario}: rung by rung, time until {describe_endpoint(metric)}"
+    title = ladder_sentence(analysis, every[0][0], every[-1][0], metric, len(every))
     boots = {cell.key: [s.value for s in analysis.of(cell, metric) if 0 < s.value < math.inf] for cell in cells}
     values = [value for series in boots.values() for value in series]
     log = is_logarithmic(values)
     figure = canvas(
-        1.25 + _ROW_IN * len(rungs), title, f"{'log axis' if log else 'linear axis'} · {accelerators(cells)}"
+        1.25 + _ROW_IN * len(rungs), title, subtitle(topic, "log axis" if log else "linear axis", accelerators(cells))
     )
     axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.40, right_in=1.35, top_in=0.66)
     time_axis(axes, values, pad=1.6)
@@ -58,7 +65,18 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         how=_HOW.format("a logarithmic axis, where equal distances are equal ratios" if log else "a linear axis"),
         canvas=figure,
         table=_table(analysis, rungs),
+        kind="dots",
+        topic=topic,
+        notes=notes_of(analysis, cells, metric),
+        data=dots(analysis, cells, metric),
     )
+
+
+def _some(rungs: Sequence[Rung]) -> Sequence[Rung]:
+    """All rungs, or, where a figure has a height of its own, those that it has room for, at about equal distances."""
+    if not style_in_use().is_fixed or len(rungs) <= _MOST:
+        return rungs
+    return [rungs[round(number * (len(rungs) - 1) / (_MOST - 1))] for number in range(_MOST)]
 
 
 def _rungs(analysis: Analysis, scenario: str, metric: Metric) -> list[Rung]:

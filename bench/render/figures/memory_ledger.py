@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from bench.analysis.residents import Ledger, ledgers
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
-from bench.render.figures.base import Drawing, add_axes, canvas
-from bench.render.figures.labels import accelerators, label_width_in, row_labels
+from bench.render.figures.base import Drawing, add_axes, canvas, corner
+from bench.render.figures.labels import accelerators, label_width_in, row_labels, subtitle
+from bench.render.figures.numbers import stacked
+from bench.render.figures.sentences import said
+from bench.render.figures.shown import shown
 from bench.render.palette import INK, MUTED, PAPER, target_colour
 from bench.render.sections.residents import format_share
 from bench.render.text import FACTORS, cell_label, quantity, significant
@@ -36,12 +39,15 @@ _HOW: Final = (
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None when the scenario has no residents."""
-    found = [ledger for ledger in ledgers(analysis, scenario) if ledger.unreclaimable > 0]
+    wanted = shown(analysis, scenario)
+    found = [one for one in ledgers(analysis, scenario) if one.unreclaimable > 0 and _is_shown(one.cell, wanted)]
     if not found:
         return None
     cells = [ledger.cell for ledger in found]
-    title = f"{scenario}: who holds the memory of boxes that stay"
-    figure = canvas(1.52 + _ROW_IN * len(cells), title, f"all boxes together, median · {accelerators(cells)}")
+    topic, title = f"{scenario}: who holds the memory of boxes that stay", _sentence(found)
+    figure = canvas(
+        1.52 + _ROW_IN * len(cells), title, subtitle(topic, "all boxes together, median", accelerators(cells))
+    )
     axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.72, right_in=1.0)
     ends = [_stack(axes, row, ledger) for row, ledger in enumerate(found)]
     low, high = min(low for low, _ in ends), max(1.0, *(high for _, high in ends))
@@ -57,7 +63,22 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         how=_HOW,
         canvas=figure,
         table=_table(found),
+        kind="stacked",
+        topic=topic,
+        data=stacked(((cell_label(one.cell), *piece) for one in found for piece in _pieces(one)), "bytes"),
     )
+
+
+def _is_shown(cell: Cell, wanted: Sequence[Cell]) -> bool:
+    """Whether the cell, whatever its number of boxes, is one of those that have room."""
+    return any((cell.target, cell.accel) == (one.target, one.accel) for one in wanted)
+
+
+def _sentence(found: Sequence[Ledger]) -> str:
+    """What the first and the last kind of boxes take from the host."""
+    ends = [found[0], found[-1]][: len(found)]
+    parts = [f"{said(one.cell)} {quantity(one.unreclaimable, 'bytes')}" for one in ends]
+    return f"All boxes together take from the host: {', '.join(parts)}"
 
 
 def _pieces(ledger: Ledger) -> list[tuple[str, float]]:
@@ -133,7 +154,12 @@ def _legend(axes: Axes) -> None:
     whole = Line2D([], [], color=INK, linewidth=1.4, label="not reclaimable, by the host's counters")
     hatched = Patch(facecolor="none", edgecolor=MUTED, hatch="/////", label=_UNEXPLAINED, linewidth=0.8)
     axes.figure.legend(
-        handles=[whole, hatched], loc="lower left", bbox_to_anchor=(0.0, 0.0), ncol=2, fontsize=8.5, handletextpad=0.5
+        handles=[whole, hatched],
+        loc="lower left",
+        bbox_to_anchor=corner(axes.figure),
+        ncol=2,
+        fontsize=8.5,
+        handletextpad=0.5,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from bench.analysis.metrics import headline
@@ -10,9 +11,14 @@ from bench.analysis.phases import Phase, phases_of
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint
-from bench.render.figures.base import Drawing, add_axes, canvas, tick
-from bench.render.figures.labels import accelerators, label_width_in, row_label, row_labels
+from bench.render.figures.base import Drawing, add_axes, canvas, corner, tick
+from bench.render.figures.labels import accelerators, label_width_in, row_label, row_labels, subtitle
+from bench.render.figures.numbers import stacked
+from bench.render.figures.sentences import notes_of, said
+from bench.render.figures.shown import shown
+from bench.render.figures.style import PAGE, style_in_use
 from bench.render.palette import INK, MUTED, PAPER, phase_colour, text_colour_on_phase
+from bench.render.sections.headline import answer_of
 from bench.render.text import cell_label, describe_endpoint, median_text, quantity
 
 if TYPE_CHECKING:
@@ -54,22 +60,30 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None when no cell has passed two endpoints."""
     metric = headline(analysis.scenario(scenario))
     last = metric.endpoint
-    stacks = {cell.key: phases_of(analysis, cell, last) for cell in analysis.cells(scenario)}
-    cells = [cell for cell in analysis.cells(scenario) if stacks[cell.key]]
+    stacks = {cell.key: phases_of(analysis, cell, last) for cell in shown(analysis, scenario)}
+    cells = [cell for cell in shown(analysis, scenario) if stacks[cell.key]]
     if not cells:
         return None
-    title = f"{scenario}: where the time until {describe_endpoint(metric)} goes"
+    topic = f"{scenario}: where the time until {describe_endpoint(metric)} goes"
+    title = _sentence(analysis, scenario, cells, stacks)
     kinds = [kind for kind in _NAMES if any(phase.kind == kind for cell in cells for phase in stacks[cell.key])]
-    legend = 0.22 * math.ceil(len(kinds) / 2)
+    style = style_in_use()
+    columns = 3 if style.is_fixed else 2 if style.width_in >= PAGE.width_in else 1
+    legend = 0.05 + 0.215 * math.ceil(len(kinds) / columns)
     rows = len(cells)
     narrow = 0.36 if any("\n" in row_label(cell) for cell in cells) else 0.27
-    figure = canvas(2.35 + rows * (narrow + 0.42) + legend, title, accelerators(cells))
+    figure = canvas(2.30 + rows * (narrow + 0.42) + legend, title, subtitle(topic, accelerators(cells)))
     left = label_width_in(cells)
-    shares = add_axes(figure, left_in=left, bottom_in=0.35 + legend, right_in=0.28, top_in=1.75 + rows * narrow)
-    scale = add_axes(figure, left_in=left, bottom_in=1.10 + legend + rows * 0.42, right_in=0.75)
-    _on_one_scale(scale, cells, stacks)
+    above = 1.0 if style.is_fixed else 1.75 + rows * narrow
+    shares = add_axes(figure, left_in=left, bottom_in=0.30 + legend, right_in=0.75, top_in=above)
     _on_own_scale(shares, cells, stacks)
-    _legend(figure, kinds)
+    if style.is_fixed:
+        # There is room for one of the two. With both rows would be too low for their names.
+        _totals(shares, cells, stacks)
+    else:
+        scale = add_axes(figure, left_in=left, bottom_in=1.05 + legend + rows * 0.42, right_in=0.75)
+        _on_one_scale(scale, cells, stacks)
+    _legend(figure, kinds, columns)
     return Drawing(
         name=f"{scenario}-phases",
         scenario=scenario,
@@ -78,10 +92,36 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         how=_HOW,
         canvas=figure,
         table=_table(analysis, cells, stacks),
+        kind="stacked",
+        topic=topic,
+        notes=notes_of(analysis, cells, metric),
+        data=stacked(_data(cells, stacks), "ns"),
     )
 
 
 Stacks = dict[str, tuple[Phase, ...]]
+
+
+def _sentence(analysis: Analysis, scenario: str, cells: list[Cell], stacks: Stacks) -> str:
+    """The longest phase of the box that the answer is about, else of the last one."""
+    answer = answer_of(analysis, scenario, headline(analysis.scenario(scenario)))
+    wanted = [*(answer.pair or ()), *([answer.emulated] if answer.emulated else [])]
+    cell = next((one for one in reversed(wanted) if one in cells and one.accel != "native"), cells[-1])
+    longest = max(stacks[cell.key], key=lambda phase: phase.length_ns)
+    total, length = quantity(stacks[cell.key][-1].ends_ns, "ns"), quantity(longest.length_ns, "ns")
+    return f"The longest part of the {total} of {said(cell)} is “{_name(longest)}” with {length}"
+
+
+def _data(cells: list[Cell], stacks: Stacks) -> Iterator[tuple[str, str, float]]:
+    for cell in cells:
+        for phase in stacks[cell.key]:
+            yield cell_label(cell), _name(phase), phase.length_ns
+
+
+def _totals(axes: Axes, cells: list[Cell], stacks: Stacks) -> None:
+    for row, cell in enumerate(cells):
+        total = quantity(stacks[cell.key][-1].ends_ns, "ns")
+        axes.text(1.015, row, total, transform=axes.get_yaxis_transform(), va="center", size=9)
 
 
 def _bar(axes: Axes, row: int, phase: Phase, *, scale: float, height: float) -> None:
@@ -126,15 +166,15 @@ def _on_own_scale(axes: Axes, cells: list[Cell], stacks: Stacks) -> None:
     axes.set_title("each box on its own scale", loc="left", size=9, color=MUTED, pad=4)
 
 
-def _legend(figure: Canvas, kinds: list[str]) -> None:
+def _legend(figure: Canvas, kinds: list[str], columns: int) -> None:
     from matplotlib.patches import Patch  # noqa: PLC0415
 
     patches = [Patch(color=phase_colour(kind), label=_NAMES[kind]) for kind in kinds]
     figure.legend(
         handles=patches,
         loc="lower left",
-        bbox_to_anchor=(0.0, 0.0),
-        ncol=2,
+        bbox_to_anchor=corner(figure),
+        ncol=columns,
         fontsize=8.5,
         labelcolor=INK,
         handlelength=1.1,

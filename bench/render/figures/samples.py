@@ -6,13 +6,18 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from bench.analysis.metrics import Metric
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.records.record import Samples
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
-from bench.render.figures.labels import accelerators, legend_columns
+from bench.render.figures.labels import accelerators, legend_columns, legend_under, subtitle
+from bench.render.figures.numbers import dots
+from bench.render.figures.sentences import notes_of, said
+from bench.render.figures.shown import shown
+from bench.render.figures.style import foot_in
 from bench.render.palette import MUTED, target_colour
-from bench.render.text import cell_label, median_text
+from bench.render.text import cell_label, median_text, quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,21 +33,24 @@ _HOW: Final = (
     "page cache included, or the resident memory of a VMM. CPU is that of the same, as a share of one CPU. Of "
     f"many boots of a box at most {_MOST_LINES} are drawn, evenly spread over the campaign."
 )
-_PEAK: Final = "memory.samples.peak_bytes"
+_PEAK: Final = Metric("memory.samples.peak_bytes")
 
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None when no box was sampled long enough."""
-    sampled = {cell.key: _sampled(analysis, cell) for cell in analysis.cells(scenario)}
-    cells = [cell for cell in analysis.cells(scenario) if sampled[cell.key]]
+    sampled = {cell.key: _sampled(analysis, cell) for cell in shown(analysis, scenario)}
+    cells = [cell for cell in shown(analysis, scenario) if sampled[cell.key]]
     if not cells:
         return None
-    title = f"{scenario}: memory and CPU of a box that is ready"
+    topic = f"{scenario}: memory and CPU of a box that is ready"
+    title = _sentence(analysis, cells)
     columns = legend_columns([cell_label(cell) for cell in cells])
     legend = 0.24 * -(-len(cells) // columns)
-    figure = canvas(4.3 + legend, title, accelerators(cells))
-    memory = add_axes(figure, left_in=0.82, bottom_in=2.35 + legend, top_in=0.9)
-    share = add_axes(figure, left_in=0.82, bottom_in=0.58 + legend, top_in=2.55)
+    figure = canvas(4.3 + legend, title, subtitle(topic, accelerators(cells)))
+    # The two panels share what the heading, the legend and two titles leave.
+    panel = (figure.get_figheight() - 1.83 - legend - foot_in()) / 2
+    memory = add_axes(figure, left_in=0.82, bottom_in=0.93 + panel + legend, top_in=0.9)
+    share = add_axes(figure, left_in=0.82, bottom_in=0.58 + legend, top_in=1.25 + panel)
     for cell in cells:
         for number, samples in enumerate(sampled[cell.key]):
             _lines(memory, share, samples, target_colour(cell.target), "" if number else cell_label(cell))
@@ -53,8 +61,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     _ticks(memory, share, max(max(samples.memory_bytes) for samples in every))
     memory.tick_params(axis="x", labelbottom=False)
     share.set_xlabel("since ready", size=9)
-    share.legend(*memory.get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(-0.06, -0.3), ncol=columns,
-                 fontsize=9.5, borderaxespad=0, handletextpad=0.5)  # fmt: skip
+    legend_under(share, columns, gap_in=0.42, named=memory)
     peaks = [(cell_label(cell), median_text(analysis.summary(cell, _PEAK))) for cell in cells]
     alt = f"Largest memory after ready: {'; '.join(f'{label} {peak}' for label, peak in peaks)}."
     table = (("box", "largest memory after ready, median"), *peaks)
@@ -66,6 +73,22 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         how=_HOW,
         canvas=figure,
         table=table,
+        kind="dots",
+        topic=topic,
+        notes=notes_of(analysis, cells, _PEAK),
+        data=dots(analysis, cells, _PEAK),
+    )
+
+
+def _sentence(analysis: Analysis, cells: list[Cell]) -> str:
+    """What the first and the last box hold at most."""
+    peaks = [
+        f"{said(cell)} {quantity(one.median.value, 'bytes')}"
+        for cell in [cells[0], cells[-1]][: len(cells)]
+        if (one := analysis.summary(cell, _PEAK)) is not None
+    ]
+    return (
+        f"While ready, boxes hold at most: {', '.join(peaks)} (medians)" if peaks else "Memory and CPU of ready boxes"
     )
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from bench.analysis.residents import MarginalCost, marginal_costs
 from bench.analysis.results import Analysis
 from bench.render.figures.base import LOG_FROM, Drawing, add_axes, canvas, tick
-from bench.render.figures.labels import accelerators, variant
+from bench.render.figures.data import FigureData
+from bench.render.figures.labels import accelerators, legend_under, subtitle, variant
+from bench.render.figures.numbers import lines
+from bench.render.figures.sentences import said
+from bench.render.figures.shown import shown
 from bench.render.palette import MUTED, PAPER, marker, target_colour
 from bench.render.text import cell_label, format_estimate, is_emulated, quantity
 
@@ -27,18 +32,19 @@ _DASHES: Final = ("-", "--", ":", "-.")
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None when the scenario was not measured with two numbers of residents."""
-    found = marginal_costs(analysis, scenario)
+    wanted = {(cell.target, cell.accel) for cell in shown(analysis, scenario)}
+    found = [one for one in marginal_costs(analysis, scenario) if (one.cell.target, one.cell.accel) in wanted]
     if not found:
         return None
     cells = [one.cell for one in found]
-    title = f"{scenario}: what one more box takes"
+    topic, title = f"{scenario}: what one more box takes", _sentence(found)
     legend = 0.24 * len(found)
-    figure = canvas(3.3 + legend, title, f"memory of all boxes, not reclaimable · {accelerators(cells)}")
+    figure = canvas(3.3 + legend, title, subtitle(topic, "memory of all boxes, not reclaimable", accelerators(cells)))
     axes = add_axes(figure, left_in=0.86, bottom_in=0.62 + legend, right_in=0.3)
     for one in found:
         _series(axes, one, variant(cells, one.cell))
     _frame(axes, found)
-    axes.legend(loc="upper left", bbox_to_anchor=(-0.1, -0.21), fontsize=9.5, borderaxespad=0, handletextpad=0.5)
+    legend_under(axes, 1, gap_in=0.44)
     return Drawing(
         name=f"{scenario}-slope",
         scenario=scenario,
@@ -47,7 +53,29 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         how=_HOW,
         canvas=figure,
         table=_table(found),
+        kind="slope",
+        topic=topic,
+        notes=" ".join(f"{said(one.cell)}: {format_estimate(one.unreclaimable, 'bytes')} a box." for one in found),
+        data=_data(found),
     )
+
+
+def _sentence(found: Sequence[MarginalCost]) -> str:
+    """What one more box of the first and of the last kind takes."""
+    ends = [found[0], found[-1]][: len(found)]
+    parts = [f"{said(one.cell)} {quantity(one.unreclaimable.value, 'bytes')}" for one in ends]
+    return f"One more box takes: {', '.join(parts)}"
+
+
+def _data(found: Sequence[MarginalCost]) -> FigureData:
+    """The median over blocks at each number of boxes, with the least and the largest."""
+    rows = []
+    for one in found:
+        for level in one.levels:
+            sizes = [points[level] for points in one.blocks.values() if level in points]
+            if sizes:
+                rows.append((cell_label(one.cell), float(level), median(sizes), min(sizes), max(sizes)))
+    return lines(rows, "count", "bytes")
 
 
 def _series(axes: Axes, one: MarginalCost, number: int) -> None:

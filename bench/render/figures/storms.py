@@ -12,8 +12,11 @@ from bench.analysis.storms import is_storm_cell, reached_by, shown_goal, storms_
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
+from bench.render.figures.data import Column, FigureData
 from bench.render.figures.ecdf import curve, frame, line_of, thin
-from bench.render.figures.labels import accelerators, legend_columns
+from bench.render.figures.labels import accelerators, legend_columns, legend_under, subtitle
+from bench.render.figures.sentences import said
+from bench.render.figures.shown import shown
 from bench.render.palette import target_colour
 from bench.render.text import cell_label, quantity
 
@@ -28,7 +31,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None when the scenario has no storms or all boxes of them were lost."""
     goal = shown_goal(analysis.scenario(scenario))
     cells = [
-        cell for cell in analysis.cells(scenario) if is_storm_cell(cell) and storms_of(analysis.records_of(cell), cell)
+        cell for cell in shown(analysis, scenario) if is_storm_cell(cell) and storms_of(analysis.records_of(cell), cell)
     ]
     single = {cell.key: storm_times(analysis, cell, goal) for cell in cells}
     values = {key: median_storm(storms) for key, storms in single.items()}
@@ -36,19 +39,21 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     if not finite:
         return None
     how = analysis.scenario(scenario).storm.describe()
-    title = f"{scenario}: storms, time until {goal}"
+    topic, title = f"{scenario}: storms, time until {goal}", _sentence(cells, values, single)
     names = [f"{cell_label(cell)}  {_half(values[cell.key])}{_lost(single[cell.key])}" for cell in cells]
     columns = min(2, legend_columns(names))
     legend = 0.24 * math.ceil(len(cells) / columns)
-    subtitle = f"boxes requested {how}, medians over storms · {accelerators(cells)}"
-    figure = canvas(3.3 + legend, title, subtitle)
+    figure = canvas(
+        3.3 + legend, title, subtitle(topic, f"boxes requested {how}", "medians over storms", accelerators(cells))
+    )
     axes = add_axes(figure, left_in=0.55, bottom_in=0.45 + legend)
     time_axis(axes, finite)
     for cell, name in zip(cells, names, strict=True):
         for times in single[cell.key]:
             thin(axes, times, target_colour(cell.target))
         curve(axes, values[cell.key], name, target_colour(cell.target), line_of(cells, cell))
-    frame(axes, columns)
+    frame(axes)
+    legend_under(axes, columns, gap_in=0.33)
     return Drawing(
         name=f"{scenario}-storm",
         scenario=scenario,
@@ -57,6 +62,9 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         how=_HOW,
         canvas=figure,
         table=_table(cells, values, single),
+        kind="distribution",
+        topic=topic,
+        data=_data(cells, single),
     )
 
 
@@ -72,6 +80,28 @@ def storm_times(analysis: Analysis, cell: Cell, goal: Endpoint) -> tuple[Times, 
 def median_storm(storms: Sequence[Times]) -> Times:
     """The median over storms of the first box, of the second, and so on. All storms have equally many boxes."""
     return tuple(median(boxes) for boxes in zip(*storms, strict=True))
+
+
+def _sentence(cells: Sequence[Cell], values: dict[str, Times], single: dict[str, tuple[Times, ...]]) -> str:
+    """When half of the boxes and the last one are up, of the first and the last cell."""
+    parts = []
+    for cell in [cells[0], cells[-1]][: len(cells)]:
+        lost = _lost(single[cell.key])
+        last = values[cell.key][-1]
+        whole = "not all ever" if math.isinf(last) else f"the last by {quantity(last, 'ns')}"
+        half = reached_by(values[cell.key], 0.5)
+        first = "most boxes never" if math.isinf(half) else f"half of the boxes by {quantity(half, 'ns')}"
+        parts.append(f"{said(cell)}: {first}, {whole}{lost}")
+    return "; ".join(parts)
+
+
+def _data(cells: Sequence[Cell], single: dict[str, tuple[Times, ...]]) -> FigureData:
+    """Every box of every storm."""
+    rows: list[tuple[str, float, float]] = []
+    for cell in cells:
+        every = sorted(time for times in single[cell.key] for time in times)
+        rows += [(cell_label(cell), time, (place + 1) / len(every)) for place, time in enumerate(every)]
+    return FigureData((Column("box", ""), Column("value", "ns"), Column("share", "share")), tuple(rows))
 
 
 def _half(values: Sequence[float]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from bench.anatomy.model import CellAnatomy, StartAnatomy
 from bench.anatomy.steps import DEPTH, UNATTRIBUTED, step_named
 from bench.records.record import Endpoint
-from bench.render.figures.base import Drawing, add_axes, canvas, tick
+from bench.render.figures.base import Drawing, add_axes, canvas, corner, tick
 from bench.render.palette import INK, MUTED, phase_colour
 from bench.render.text import clean, file_stem, quantity
 
@@ -136,7 +136,7 @@ def _legend(axes: Axes, cell: CellAnatomy) -> None:
     axes.figure.legend(
         handles=patches,
         loc="lower left",
-        bbox_to_anchor=(0.0, 0.0),
+        bbox_to_anchor=corner(axes.figure),
         ncol=len(patches),
         fontsize=8.5,
         labelcolor=INK,

@@ -32,7 +32,8 @@ def analysis() -> Analysis:
 
 def test_every_title_or_subtitle_says_how_virtual_cpus_were_made(analysis: Analysis) -> None:
     for figure in campaign_figures(analysis):
-        assert figure.title.startswith("hello: ")
+        assert figure.topic.startswith("hello: ")
+        assert figure.title != figure.topic
         assert figure.alt.endswith(".")
         assert len({len(row) for row in figure.table}) == 1, figure.name
 

@@ -13,8 +13,9 @@ from rich.console import Console
 
 from bench.render.commands.check_words import headline, headline_parts
 from bench.render.commands.simulation_check import check_json, figures, level_rows, storm_rows, view_check, write_check
-from bench.render.figures.base import WIDTH_IN, styled, text_width_in
+from bench.render.figures.base import styled, text_width_in
 from bench.render.figures.simulation_check import draw
+from bench.render.figures.style import PAGE
 from bench.sim.check.check import CheckTerms, check
 from bench.sim.check.design import Levels, all_but_largest, by_levels, memory_levels
 from bench.sim.check.predict import ModelPredictor
@@ -94,7 +95,7 @@ def test_no_title_is_cut_whatever_the_target_is_called(found: Check) -> None:
         for drawing in draw(long, 2):
             for text in drawing.canvas.texts:
                 for line in text.get_text().splitlines():
-                    assert text_width_in(line, text, float(text.get_fontsize())) <= WIDTH_IN
+                    assert text_width_in(line, text, float(text.get_fontsize())) <= PAGE.width_in
             assert long.label in drawing.title
 
 
