@@ -199,7 +199,8 @@ def _sentence(analysis: Analysis, section: Section) -> tuple[str, tuple[str, ...
     if costs:
         return holding_sentence(costs), ("slope", "ratios")
     exercise = exercise_headline(scenario)
-    for metric, kinds in ((exercise, ("exercise", "ratios")), (headline(scenario), ("ratios",))):
+    main = ("first-start", "ratios") if section.first_starts else ("ratios",)
+    for metric, kinds in ((exercise, ("exercise", "ratios")), (headline(scenario), main)):
         found = between(analysis, *pair, metric) if pair and metric else None
         if found is not None and value_of(found) is not None:
             return comparison_sentence(found), kinds

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from bench.analysis.metrics import Metric
-from bench.deck.made import file_digest, fitted_rows, key_of, paragraphs, repeat_slide, shortened
+from bench.deck.made import (
+    drawn,
+    file_digest,
+    first_clauses,
+    fitted_rows,
+    key_of,
+    paragraphs,
+    picture_slide,
+    repeat_slide,
+    shortened,
+)
 from bench.deck.part import Part
 from bench.deck.slides import Rows, Slide, Source
+from bench.gate.block_ratios import block_ratios
 from bench.gate.model import RESULT, GateResult, GateRow, Verdict
 from bench.gate.result import read_result
 from bench.render.commands.gate import basis, both_values, detectable_text, headline, importance, moved, promise
+from bench.render.commands.gate_page import gate_drawings
 from bench.render.text import clean, quantity
 
+_MOST_DRAWN: Final = 6
+"""Rows in the figure."""
 _MOST_ROWS: Final = 3
 """Rows with a slide of their own."""
 
@@ -30,7 +45,7 @@ def gate_part(path: Path) -> Part:
         host=f"host {clean(result.fingerprint)}, {result.created_at[:10]}",
     )
     rows = tuple(sorted(result.rows, key=importance))
-    slides = [_question(result, source), _verdict(result, source), *_worst(result, rows, source)]
+    slides = [_question(result, source), *_verdict(result, path, source), *_worst(result, rows, source)]
     slides += [slide for slide in (_power(result, rows, source), _chance(result, source)) if slide is not None]
     slides += [_limits(result, source), repeat_slide(source, version=f"boxbench {result.boxbench}", where="")]
     return Part(
@@ -70,17 +85,28 @@ def _side(label: str, commit: str | None) -> str:
     return clean(label) + (f" ({commit[:12]})" if commit else "")
 
 
-def _verdict(result: GateResult, source: Source) -> Slide:
+def _verdict(result: GateResult, path: Path, source: Source) -> Iterator[Slide]:
+    """The verdict with the figure of the most important changes, and the same as a table."""
+    said = first_clauses(headline(result))
+    notes = paragraphs(headline(result), *basis(result))
+    few = result.model_copy(update={"rows": tuple(sorted(result.rows, key=importance)[:_MOST_DRAWN])})
+    figures = drawn(lambda: gate_drawings(few, block_ratios(result, path)))
+    for figure in figures:
+        yield picture_slide(figure, "verdict", source=source, sentence=said, caveat=_emulated(result), notes=notes)
     table = _bounds(result) if result.a is None else _rows(result)
-    return Slide(
-        key="verdict",
-        sentence=shortened(headline(result)),
-        table=table,
-        alt=headline(result),
-        caveat=_emulated(result),
-        notes=paragraphs(headline(result), *basis(result)),
-        source=source,
-    )
+    counted = Counter(verdict.value for verdict in result.verdicts)
+    total = "1 row" if len(result.verdicts) == 1 else f"{len(result.verdicts)} rows"
+    sentence = f"Of {total}: {', '.join(f'{count} {name}' for name, count in counted.items())}."
+    if table or not figures:
+        yield Slide(
+            key="rows" if figures else "verdict",
+            sentence=sentence if figures else said,
+            table=table,
+            alt=headline(result),
+            caveat=_emulated(result),
+            notes=notes,
+            source=source,
+        )
 
 
 def _rows(result: GateResult) -> Rows | None:

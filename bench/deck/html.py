@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from bench.deck.slides import Deck, Slide
+from bench.deck.made import unbroken
+from bench.deck.slides import Deck, Rows, Slide
 from bench.render.figures.base import with_variables
 from bench.render.html import page_environment
 from bench.render.palette import PALETTE
@@ -30,6 +31,10 @@ KEYS: Final = (
 )
 _SIZES: Final = ((60, "large"), (110, "middle"), (170, "small"))
 """Up to so many characters a sentence has this size."""
+_ROW_CHARS: Final = 64
+"""Letters of a row of a table that are sure to have room in one line."""
+_DENSITIES: Final = ((9, ""), (12, "dense"))
+"""Up to so many lines a table has letters of this size."""
 _MOST_NUMBERS: Final = 24
 """Rows of a figure's table in the notes."""
 _ID: Final = re.compile(r'\b(id="|href="#|url\(#)')
@@ -72,6 +77,7 @@ def _opening(deck: Deck) -> dict[str, Any]:
         "notes": (f"This deck is made again by `{deck.source}`.",) if deck.source else (),
         "svg": None,
         "table": None,
+        "dense": "",
         "numbers": None,
         "caveat": "",
         "hidden": False,
@@ -82,11 +88,12 @@ def _slide(slide: Slide, number: int) -> dict[str, Any]:
     figure = slide.figure
     return {
         "opening": False,
-        "sentence": slide.sentence,
+        "sentence": unbroken(slide.sentence),
         "size": size_of(slide.sentence),
-        "lines": slide.lines,
+        "lines": tuple(map(unbroken, slide.lines)),
+        "dense": _density(slide.table),
         "svg": None if figure is None else _picture(figure.light_svg, number),
-        "table": slide.table,
+        "table": slide.table and tuple(tuple(map(unbroken, row)) for row in slide.table),
         "caveat": slide.caveat,
         "notes": (*filter(None, slide.notes.split("\n\n")), *slide.source.lines),
         "numbers": None if figure is None or len(figure.table) > _MOST_NUMBERS else figure.table,
@@ -97,6 +104,12 @@ def _slide(slide: Slide, number: int) -> dict[str, Any]:
 def size_of(sentence: str) -> str:
     """The name of the size of a sentence: the longer, the smaller."""
     return next((name for most, name in _SIZES if len(sentence) <= most), "tiny")
+
+
+def _density(rows: Rows | None) -> str:
+    """A name for how much smaller the letters of a table have to be; empty where it has room."""
+    lines = sum(max(1, -(-sum(map(len, row)) // _ROW_CHARS)) for row in rows or ())
+    return next((name for most, name in _DENSITIES if lines <= most), "densest")
 
 
 def _picture(svg: str, number: int) -> Markup:

@@ -18,6 +18,9 @@ LONGEST: Final = 230
 """Characters of a sentence. A longer one is cut at the end of a word."""
 MOST_ROWS: Final = 8
 """Rows of a table on a slide, without its head."""
+NO_BREAK: Final = "\N{NO-BREAK SPACE}"
+_INTERVAL: Final = re.compile(r"[\[(][^\[\]()]{1,30}[\])]")
+_UNIT: Final = re.compile(r"(\d) (%|ns|µs|ms|s|B|KiB|MiB|GiB|k/s|M/s|/s)(?=[\s,.;:)]|$)")
 _HASH_BLOCK: Final = 2**20
 
 
@@ -37,6 +40,12 @@ def first_clauses(text: str, limit: int = LONGEST) -> str:
         return text
     ends = [found.start() for found in re.finditer(r"[;.] ", text) if found.start() < limit]
     return f"{text[: ends[-1]]}." if ends else shortened(text, limit)
+
+
+def unbroken(text: str) -> str:
+    """Text in which no line ends between a number and its unit, or within an interval."""
+    text = _INTERVAL.sub(lambda found: found[0].replace(" ", NO_BREAK), text)
+    return _UNIT.sub(rf"\1{NO_BREAK}\2", text)
 
 
 def key_of(*parts: str) -> str:
@@ -129,7 +138,7 @@ def repeat_slide(source: Source, *, version: str, where: str, key: str = "repeat
     rows += [("command", source.command)] if source.command else []
     rows += [("where", where)] if where else []
     rows += [("version", version), ("seed", source.seed), ("data", source.digest), ("host", source.host)]
-    kept = tuple((name, shortened(text, 400)) for name, text in rows if text)
+    kept = tuple((name, shortened(text, 260)) for name, text in rows if text)
     able = "One command measures all of this again." if source.command else "The numbers are kept with the data."
     return Slide(
         key=key,

@@ -103,4 +103,4 @@ def _spoken(slide: Slide) -> str:
 
 def _in_comment(text: str) -> str:
     """Text that does not end an HTML comment."""
-    return text.replace("--", "\u2013").replace("->", "→").replace("<!", "< !")
+    return text.replace("-->", "-- >").replace("--!>", "--! >").replace("<!--", "< !--")

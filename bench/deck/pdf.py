@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from bench.deck.made import NO_BREAK, unbroken
 from bench.deck.slides import Deck, Rows, Slide
 from bench.render.figures.base import styled
 from bench.render.palette import GRID, INK, MUTED
@@ -150,7 +151,7 @@ def _broken(words: str, size: float, width_in: float, *, bold: bool = False) -> 
     """Words in lines that are not wider than ``width_in``. A longer word is cut into pieces."""
     lines: list[str] = []
     line = ""
-    for word in words.split():
+    for word in unbroken(words).split(" "):
         whole = f"{line} {word}".strip()
         if width_of(whole, size, bold=bold) <= width_in:
             line = whole
@@ -166,7 +167,7 @@ def _broken(words: str, size: float, width_in: float, *, bold: bool = False) -> 
 
 def width_of(words: str, size: float, *, bold: bool = False) -> float:
     """The width of a line of words, inches."""
-    parts = words.split(" ")
+    parts = words.replace(NO_BREAK, " ").split(" ")
     blanks = (len(parts) - 1) * (_word_width("a a", bold) - _word_width("aa", bold))
     return (blanks + sum(_word_width(part, bold) for part in parts)) * size / _MEASURED / 72
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from html import unescape
+from math import isfinite
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +34,7 @@ from bench.render.simulation.drawings import answer_drawings
 from bench.render.simulation.page import JSON
 from bench.render.simulation.read import read_answer
 from bench.render.simulation.skeleton import SIMULATED
-from bench.render.text import clean
+from bench.render.text import clean, significant
 from bench.sim.answer.answer import Answer
 from bench.sim.answer.terms import emulated_sentences
 from bench.sim.answer.words import BOUND
@@ -53,7 +54,7 @@ def simulation_part(path: Path) -> Part:
         command=_command(path / PAGE),
         seed=str(found.seed),
         digest=file_digest(path / JSON),
-        host=f"model {found.model}",
+        host=f"model {_model(found.model or 'fitted for this check')}",
     )
     slides = tuple(_check(found, source) if isinstance(found, Check) else _answer(found, source))
     title = "How well does the model predict?" if isinstance(found, Check) else found.short or found.question
@@ -63,6 +64,11 @@ def simulation_part(path: Path) -> Part:
         date="",
         slides=tuple(sorted(slides, key=lambda slide: slide.hidden)),
     )
+
+
+def _model(digest: str) -> str:
+    """A digest, shortened as those of figures."""
+    return clean(digest)[:20]
 
 
 def _command(page: Path) -> str:
@@ -80,7 +86,7 @@ def _answer(answer: Answer, source: Source) -> Iterator[Slide]:
     yield Slide(
         key="question",
         sentence=shortened(clean(answer.question)),
-        lines=(f"Simulated with the model {clean(answer.model)}, {answer.draws} draws.",),
+        lines=(f"Simulated with the model {_model(answer.model)}, {answer.draws} draws.",),
         caveat=caveat,
         notes=paragraphs(*map(clean, answer.warnings)),
         source=source,
@@ -103,9 +109,9 @@ def _answer(answer: Answer, source: Source) -> Iterator[Slide]:
 def _tables(answer: Answer, caveat: str, source: Source) -> Iterator[Slide]:
     """Slides of tables, where there is something in them."""
     found = (
-        ("ratios", "So many times as much as the first is needed.", ratio_table(answer)),
-        ("distance", "So far beyond the data does the question lie.", distance_table(answer)),
-        ("limits-it", "This limits the answer.", bottleneck_table(answer)),
+        ("ratios", "The ratios between the targets are simulated too.", ratio_table(answer)),
+        ("distance", _beyond(answer), distance_table(answer)),
+        ("limits-it", _limiting(answer), bottleneck_table(answer)),
         ("open", "This decides what is open in the answer.", influence_table(answer, most=3)),
     )
     for key, sentence, table in found:
@@ -113,6 +119,27 @@ def _tables(answer: Answer, caveat: str, source: Source) -> Iterator[Slide]:
             hidden = key in ("ratios", "open")
             rows = fitted_rows(_rows(table), 6)
             yield Slide(key=key, sentence=sentence, table=rows, caveat=caveat, source=source, hidden=hidden)
+
+
+def _beyond(answer: Answer) -> str:
+    """How far the question lies beyond the data, of the axis on which it is farthest."""
+    times = max((one.times for one in answer.distances), default=1.0)
+    if times <= 1:
+        return "The question lies within the data."
+    return (
+        f"The question lies {significant(times)} times beyond the data."
+        if isfinite(times)
+        else "There is no such data."
+    )
+
+
+def _limiting(answer: Answer) -> str:
+    """``The answer is decided by CPU in docker and uml, by memory in libvirt/tcg.``"""
+    groups: dict[str, list[str]] = {}
+    for one in answer.bottlenecks:
+        groups.setdefault("nothing" if one.name == "none" else one.name, []).append(clean(one.target))
+    parts = [f"by {name} in {' and '.join(targets)}" for name, targets in groups.items()]
+    return shortened(f"The answer is decided {', '.join(parts)}.") if parts else "Nothing is known to limit the answer."
 
 
 def _check(found: Check, source: Source) -> Iterator[Slide]:

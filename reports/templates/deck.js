@@ -178,5 +178,4 @@ setInterval(clock, 1000);
 bar.hidden = false;
 now = asked();
 if (matchMedia("(min-width: 701px)").matches) mode("shown"); else go(now, false);
-wake();
 })();

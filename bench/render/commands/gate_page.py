@@ -125,8 +125,13 @@ def _bounds(bounds: tuple[Bound, ...]) -> Rows:
 
 def gate_figures(result: GateResult, ratios: Mapping[str, tuple[float, ...]]) -> tuple[Figure, ...]:
     """One figure of all rows that have a ratio; none where there is no such row."""
+    return draw_all(lambda: gate_drawings(result, ratios))
+
+
+def gate_drawings(result: GateResult, ratios: Mapping[str, tuple[float, ...]]) -> Iterator[Drawing]:
+    """The same as drawings, in the style that is in use."""
     rows = [found for row in sorted(result.rows, key=importance) if (found := _change(row, ratios.get(row.name, ())))]
-    return draw_all(lambda: _drawings(result, rows, paired=any(ratios.values())))
+    return _drawings(result, rows, paired=any(ratios.values()))
 
 
 def _drawings(result: GateResult, rows: Sequence[ChangeRow], *, paired: bool) -> Iterator[Drawing]:

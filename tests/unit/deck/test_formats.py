@@ -128,6 +128,8 @@ def test_markdown_has_pictures_beside_and_notes(deck: Deck, tmp_path: Path) -> N
     for text in (marp, quarto):
         assert sorted(re.findall(r"\(pictures/([^)]*)\)", text)) == pictures
     assert marp.startswith("---\nmarp: true\n")
+    # A command in the notes can be run as it is.
+    assert "boxbench run hello --seed 1" in marp
     assert len(re.split(r"\n---\n", marp)) == len(deck.slides) + 2
     assert quarto.count("::: {.notes}") == len(deck.slides)
     assert quarto.count("fig-alt=") == len(pictures)

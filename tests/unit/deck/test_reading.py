@@ -195,13 +195,16 @@ def test_a_gate_begins_with_its_verdict(tmp_path: Path) -> None:
     write_result(_gate(_row(Verdict.REGRESSED, 1.12)), tmp_path)
     deck = deck_of([tmp_path])
     assert [slide.key for slide in deck.slides] == [
-        "question", "verdict", "row-1", "power", "chance", "limits", "repeat",
+        "question", "verdict", "rows", "row-1", "power", "chance", "limits", "repeat",
     ]  # fmt: skip
-    question, verdict = deck.slides[:2]
+    question, verdict, rows = deck.slides[:3]
     assert question.sentence == "Is slow worse than main?"
     assert verdict.sentence.startswith("REGRESSED: hello/docker: time to ready +12.0 %")
-    assert verdict.table is not None
-    assert verdict.table[1][-1] == "regressed"
+    assert verdict.figure is not None
+    assert verdict.figure.name == "gate"
+    assert rows.sentence == "Of 1 row: 1 regressed."
+    assert rows.table is not None
+    assert rows.table[1][-1] == "regressed"
     assert deck.slides[-1].source.command == "boxbench gate compare a b"
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bench.analysis.metrics import Metric
 from bench.analysis.results import Comparison
 from bench.analysis.stats import Interval, RatioEstimate, RatioVerdict, band, verdict
-from bench.deck.made import first_clauses, fitted_rows, key_of, shortened
+from bench.deck.made import NO_BREAK, first_clauses, fitted_rows, key_of, shortened, unbroken
 from bench.deck.sentences import comparison_sentence, cost_line
 from bench.plan.trials import Cell
 
@@ -109,3 +109,8 @@ def test_a_long_table_says_how_many_rows_it_leaves_out() -> None:
 def test_keys_hold_nothing_that_a_file_name_must_not() -> None:
     assert key_of("Libvirt/tcg [x=1]", "memory") == "libvirt-tcg-x-1-memory"
     assert key_of("../..") == "slide"
+
+
+def test_no_line_ends_before_a_unit_or_within_an_interval() -> None:
+    text = unbroken("ready +8.0 % [+5.8 %, +10.2 %] after 3.5 s, 4 boxes").replace(NO_BREAK, "_")
+    assert text == "ready +8.0_% [+5.8_%,_+10.2_%] after 3.5_s, 4 boxes"
