@@ -15,7 +15,6 @@ from unittest.mock import patch
 
 from rich.console import Console, RenderableType
 
-from bench.analysis.frame import open_campaign
 from bench.anatomy.model import FILE as ANATOMY_FILE
 from bench.anatomy.model import read_anatomy, write_anatomy
 from bench.export.annotations import commands
@@ -30,6 +29,7 @@ from bench.history.line import parse_line
 from bench.history.store import DirectoryStore, add_line, read_history
 from bench.instructions.model import FILE as COUNTS_FILE
 from bench.instructions.model import read_instructions, write_instructions
+from bench.opened.campaign import open_campaign
 from bench.records.campaign import RECORDS, Campaign, read_campaign, read_records
 from bench.records.manifest import MANIFEST, Manifest, read_manifest
 from bench.records.record import parse_record

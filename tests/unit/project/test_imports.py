@@ -42,6 +42,7 @@ FLOW: Final = (
     "published",
     "compare",
     "render",
+    "opened",
     "deck",
     "export",
     "cli",
@@ -63,6 +64,7 @@ READERS: Final = (
     "published",
     "compare",
     "render",
+    "opened",
     "deck",
     "export",
 )
@@ -73,7 +75,7 @@ GATE_RUNS: Final = ("gate.aa", "gate.icount_run", "gate.measure", "gate.resume",
 """The part of the gate that boots boxes."""
 
 PLACES: Final = {
-    "pandas": ("analysis.frame",),
+    "pandas": ("analysis.frame", "opened"),
     "matplotlib": ("render", "deck"),
     "jinja2": ("render", "deck"),
     "pptx": ("deck.pptx",),

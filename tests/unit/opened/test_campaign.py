@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
+import runpy
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import bench
-from bench.analysis.frame import FRAME_DTYPES, OpenedCampaign
+from bench.analysis.frame import FRAME_DTYPES
 from bench.analysis.results import NotComparableError
+from bench.opened.campaign import COMPARISON_DTYPES, PREPARATION_DTYPES, RESULT_DTYPES, OpenedCampaign
+from bench.records.manifest import PreparationEntry, PreparationPart, SittingEntry
 from bench.util import proc
-from bench.util.errors import BoxbenchWarning, CampaignError, RecordError
+from bench.util.errors import BoxbenchWarning, CampaignError, RecordError, UsageError
 from tests.factories import DOCKER, LIBVIRT, make_manifest, make_records, write_campaign
 from tests.residents import make_residents
 
 READY = "endpoint.ready_ns"
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -116,3 +121,96 @@ def test_the_package_alone_imports_nothing_heavy() -> None:
     loaded = set(proc.run([sys.executable, "-c", code], timeout_s=60).text.split())
     assert "bench" in loaded
     assert not [name for name in loaded if name.startswith("bench.") or name in {"numpy", "pandas", "pydantic"}]
+
+
+def test_results_are_the_summaries_of_the_report(campaign: OpenedCampaign) -> None:
+    results = campaign.results()
+    assert {name: str(dtype) for name, dtype in results.dtypes.items()} == dict(RESULT_DTYPES)
+    assert len(results) == len(campaign.analysis.summaries)
+    rows: list[dict[str, Any]] = results.to_dict("records")  # type: ignore[assignment]
+    for summary, row in zip(campaign.analysis.summaries, rows, strict=True):
+        assert (row["cell"], row["metric"]) == (summary.cell.key, summary.metric)
+        assert row["median"] == summary.median.value
+        assert (row["n"], row["failures"], row["censored"]) == (summary.n, summary.failures, summary.median.censored)
+        shown = summary.median.shown
+        assert math.isnan(row["low"]) if shown is None else (row["low"], row["high"]) == (shown.low, shown.high)
+        assert (row["bracket"] == "") == (shown is None)
+    assert set(results["bracket"]) <= {"", "interval", "range"}
+
+
+def test_comparisons_are_those_of_the_report(campaign: OpenedCampaign) -> None:
+    found = campaign.comparisons()
+    assert {name: str(dtype) for name, dtype in found.dtypes.items()} == dict(COMPARISON_DTYPES)
+    assert len(found) == len(campaign.analysis.comparisons)
+    ready = found[(found["metric"] == READY) & (found["box"] == "libvirt/tcg")]
+    row: dict[str, Any] = ready.to_dict("records")[0]  # type: ignore[assignment]
+    assert len(ready) == 1
+    assert row["baseline"] == "hello/docker"
+    assert row["low"] <= row["ratio"] <= row["high"]
+    assert row["verdict"] == "slower"
+
+
+def test_a_comparison_without_a_ratio_says_why(tmp_path: Path) -> None:
+    manifest = make_manifest(("hello",))
+    few = [record for record in make_records(manifest) if record.trial.block < 2]
+    found = bench.open_campaign(write_campaign(tmp_path / "few", manifest, few)).comparisons()
+    without = found[found["ratio"].isna()]
+    assert len(without)
+    assert all(without["notes"] != "")
+    assert set(without["n"]) == {0}
+
+
+def test_figures_are_those_of_the_report(campaign: OpenedCampaign) -> None:
+    figure = campaign.figure("hello-ecdf", "talk")
+    assert figure.name == "hello-ecdf"
+    assert figure.light_svg.startswith(("<svg", "<?xml"))
+    with pytest.raises(UsageError, match="no figure 'hello-edcf'") as error:
+        campaign.figure("hello-edcf")
+    assert "hello-ecdf" in (error.value.hint or "")
+    with pytest.raises(UsageError, match="no style 'stage'") as error:
+        campaign.figures("stage")
+    assert "talk" in (error.value.hint or "")
+
+
+def test_the_preparation_is_one_row_per_target_and_step(tmp_path: Path) -> None:
+    parts = (
+        PreparationPart(scenario="hello", target="", name="build", took_ns=5),
+        PreparationPart(scenario="hello", target="libvirt", name="disk", cached=1, bytes=7),
+    )
+    sitting = SittingEntry(started_at="2031-02-03T04:05:00Z", preparation=PreparationEntry(took_ns=9, parts=parts))
+    manifest = make_manifest(("hello",)).model_copy(update={"sittings": (sitting,)})
+    found = bench.open_campaign(write_campaign(tmp_path / "c", manifest, make_records(manifest))).preparation()
+    assert {name: str(dtype) for name, dtype in found.dtypes.items()} == dict(PREPARATION_DTYPES)
+    libvirt = found[found["target"] == "libvirt"].set_index("step")
+    assert libvirt["shared"].to_dict() == {"build": True, "disk": False}
+    assert math.isnan(libvirt["took_ns"]["disk"])
+    assert libvirt["bytes"]["disk"] == 7
+
+
+def test_without_records_results_have_their_columns(tmp_path: Path) -> None:
+    opened = bench.open_campaign(write_campaign(tmp_path / "c", make_manifest(), ()))
+    for found, dtypes in (
+        (opened.results(), RESULT_DTYPES),
+        (opened.comparisons(), COMPARISON_DTYPES),
+        (opened.preparation(), PREPARATION_DTYPES),
+    ):
+        assert len(found) == 0
+        assert list(found.columns) == list(dtypes)
+
+
+def test_the_notebook_of_the_docs_runs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["campaign.py"])
+    runpy.run_path(str(ROOT / "docs/examples/campaign.py"))
+    told = capsys.readouterr().out
+    assert "libvirt/tcg" in told
+    assert "hello-ecdf" in told
+
+
+def test_the_docs_have_every_column() -> None:
+    page = (ROOT / "docs/python.md").read_text(encoding="utf-8")
+    for name in (*FRAME_DTYPES, *RESULT_DTYPES, *COMPARISON_DTYPES, *PREPARATION_DTYPES):
+        assert f"`{name}`" in page, name
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert (ROOT / "bench/py.typed").is_file()

@@ -1,0 +1,1 @@
+"""Campaigns for notebooks and scripts: what ``import bench`` opens."""
