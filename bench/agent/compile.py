@@ -41,7 +41,7 @@ def static_program(package: str, name: str) -> Path:
     if not found:
         raise HostUnfitError(
             f"no C compiler was found (tried {', '.join(COMPILERS)}); {name} is compiled on this host",
-            hint="install the packages gcc and libc6-dev (./bootstrap setup does)",
+            hint="install the packages gcc and libc6-dev; `boxbench doctor` has the command for this machine",
         )
     problems = []
     for compiler in found:
@@ -51,7 +51,7 @@ def static_program(package: str, name: str) -> Path:
             problems.append(error.message)
     raise HostUnfitError(
         f"{name} could not be compiled to a static program: {problems[0]}",
-        hint="install the package libc6-dev, which has the static C library (./bootstrap setup does)",
+        hint="install the package libc6-dev, which has the static C library; `boxbench doctor` has the command",
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from bench.doctor.install import NOTHING, Machine, Mend, this_machine
 
 Status = Literal["ok", "info", "warn", "fail"]
 """``fail``: some target cannot run. ``warn``: numbers will be noisier or less complete. ``info``: worth knowing."""
@@ -19,6 +21,8 @@ class Check:
     finding: str
     fix: str = ""
     """The next step in one sentence; empty if there is nothing to do."""
+    mend: Mend = NOTHING
+    """What installs what is missing; empty if nothing is, or if installing does not help."""
 
 
 @dataclass(frozen=True)
@@ -31,3 +35,5 @@ class Host:
     """The directory that has /proc, /sys and /dev."""
     cache_dir: Path
     """The cache for images, kernels and disks; it need not exist."""
+    machine: Machine = field(default_factory=this_machine)
+    """How software is installed here."""

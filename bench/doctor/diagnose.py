@@ -76,4 +76,5 @@ def _run(check: Callable[[Host], Check], host: Host) -> Check:
         return check(host)
     except (BoxbenchError, OSError) as error:
         hint = error.hint if isinstance(error, BoxbenchError) else "check that this file or device can be read"
-        return Check(check.__name__.removeprefix("check_"), "warn", f"could not be checked: {error}", hint)
+        name = check.__name__.removeprefix("check_").replace("_", "-")
+        return Check(name, "warn", f"could not be checked: {error}", hint)

@@ -95,7 +95,7 @@ def private_daemon(run_dir: Path) -> Iterator[LibvirtDaemon]:
     Raises:
         HostUnfitError: no daemon of libvirt is installed, or it does not start.
     """
-    program = _program()
+    program = find_program()
     home = _made_home(run_dir)
     log = home / "log" / "start"
     # On a hybrid host libvirt makes no v1 group that counts a VM's CPU time: it relies on the v2 tree.
@@ -117,7 +117,8 @@ def private_daemon(run_dir: Path) -> Iterator[LibvirtDaemon]:
             proc.stop(process, ladder=_LADDER)
 
 
-def _program() -> Path:
+def find_program() -> Path:
+    """The daemon of libvirt that a private one is started from. Raises HostUnfitError: none is installed."""
     found = [path for name in PROGRAMS if (path := proc.find_tool(name)) is not None]
     if found:
         return Path(found[0])
@@ -125,7 +126,7 @@ def _program() -> Path:
         return UNPACKED
     raise HostUnfitError(
         f"no daemon of libvirt is installed ({' or '.join(PROGRAMS)})",
-        hint="run ./bootstrap setup, or install the package libvirt-daemon",
+        hint="install the package libvirt-daemon; `boxbench doctor` has the command for this machine",
     )
 
 

@@ -128,7 +128,7 @@ def import_libvirt() -> ModuleType:
     except ImportError as error:
         raise HostUnfitError(
             f"the Python binding of libvirt cannot be imported: {error}",
-            hint="pip install 'boxbench[vm]' (needs libvirt-dev, pkg-config and gcc); ./bootstrap setup does it",
+            hint="`boxbench doctor` has the commands for this machine; the extra is boxbench[vm]",
         ) from None
     return libvirt  # type: ignore[no-any-return]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.export.base import Column, Export, ExportError, Table, bigger_is_better, equal_counts, positive
 from bench.records.record import Record
-from bench.util.errors import TooFewBootsError
+from bench.util.errors import HostUnfitError, TooFewBootsError
 
 
 def export(table: Table) -> Export:
@@ -21,8 +21,15 @@ def export(table: Table) -> Export:
     Raises:
         ExportError: only metrics of which more is better.
         TooFewBootsError: no cell has two boots with different values.
+        HostUnfitError: pyperf is not installed.
     """
-    import pyperf  # noqa: PLC0415 - only this export needs it
+    try:
+        import pyperf  # noqa: PLC0415 - only this export needs it
+    except ImportError:
+        raise HostUnfitError(
+            "files of pyperf are written by pyperf, which is not installed (Debian has no package of it)",
+            hint="export as csv or json, or install Boxbench with pipx, which brings pyperf",
+        ) from None
 
     costs = [column for column in table.columns if not bigger_is_better(column.metric)]
     rates = dict.fromkeys(column.metric for column in table.columns if column not in costs)

@@ -66,7 +66,7 @@ def require_tool(name: str, *, package: str) -> str:
     if path is None:
         raise HostUnfitError(
             f"the tool {name!r} was not found on this host",
-            hint=f"install the package {package} (./bootstrap setup installs all of them)",
+            hint=f"install the package {package}; `boxbench doctor` has the command for this machine",
         )
     return path
 
@@ -269,7 +269,7 @@ def _start_error(error: OSError, words: Sequence[str], cwd: Path | None) -> Host
     if isinstance(error, FileNotFoundError):
         return HostUnfitError(
             f"the tool {words[0]!r} was not found on this host",
-            hint="run ./bootstrap setup, or install the package that provides it",
+            hint="install the package that provides it; `boxbench doctor` has the command for this machine",
         )
     return HostUnfitError(
         f"the tool {words[0]!r} cannot be run on this host: {error.strerror}",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.console import RenderableType
@@ -12,6 +13,8 @@ from rich.text import Text
 from bench.doctor.check import Check
 from bench.util.text import plain_lines
 
+_COLUMNS: Final = 78
+"""Two less than a terminal has: a row may end with the sign that the next one belongs to it."""
 _STYLE: Final = {"ok": "green", "info": "cyan", "warn": "yellow", "fail": "bold red"}
 
 
@@ -27,3 +30,23 @@ def checks_table(checks: Sequence[Check]) -> RenderableType:
             text.append(f"\n→ {check.fix}", style="dim")
         table.add_row(Text(check.status, style=_STYLE[check.status]), check.name, text)
     return table
+
+
+def lines_text(lines: Sequence[str]) -> str:
+    """The commands that mend a machine, to be copied into a shell: none is wider than 80 columns; empty without one."""
+    if not lines:
+        return ""
+    listed = "\n".join(row for line in lines for row in _folded(plain_lines(line)))
+    return f"\nTo install what is missing on this machine:\n{listed}\n"
+
+
+def _folded(line: str) -> Iterator[str]:
+    """A command in rows for the shell, broken between its words. A word that is longer than a row stays whole."""
+    row = " "
+    for word in shlex.split(line):
+        quoted = word if word == "&&" else shlex.quote(word)
+        if row.strip() and len(row) + len(quoted) + 1 > _COLUMNS:
+            yield f"{row} \\"
+            row = "   "
+        row = f"{row} {quoted}"
+    yield row

@@ -28,9 +28,9 @@ def test_without_a_program_the_error_says_what_to_install(tmp_path: Path, monkey
         pass
     assert "libvirt-daemon" in caught.value.hint
     (tmp_path / "libvirtd").touch()
-    assert libvirt_daemon._program() == tmp_path / "libvirtd"
+    assert libvirt_daemon.find_program() == tmp_path / "libvirtd"
     monkeypatch.setattr(proc, "find_tool", lambda name: f"/usr/sbin/{name}")
-    assert libvirt_daemon._program() == Path("/usr/sbin/virtqemud")
+    assert libvirt_daemon.find_program() == Path("/usr/sbin/virtqemud")
 
 
 def test_its_files_are_in_the_run_directory_and_closed_to_others(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_daemon_that_ends_at_once_is_an_error_with_its_words(tmp_path: Path, m
     program = tmp_path / "libvirtd"
     program.write_text("#!/bin/sh\necho version LIBVIRT_PRIVATE_1 not found\nexit 1\n", encoding="ascii")
     program.chmod(0o700)
-    monkeypatch.setattr(libvirt_daemon, "_program", lambda: program)
+    monkeypatch.setattr(libvirt_daemon, "find_program", lambda: program)
     match = "did not start within 60 s: version LIBVIRT_PRIVATE_1 not found"
     with pytest.raises(HostUnfitError, match=match), private_daemon(tmp_path):
         pass
