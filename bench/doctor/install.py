@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from bench.image.apt_sources import os_release
+from bench.host.release import os_release
 from bench.util import proc
 
 Family = Literal["debian", "fedora", ""]

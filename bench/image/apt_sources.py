@@ -7,26 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from bench.host.release import OS_RELEASE, os_release
 from bench.util.errors import HostUnfitError
 
 APT: Final = Path("/etc/apt")
-OS_RELEASE: Final = Path("/etc/os-release")
 
 _LOCAL: Final = re.compile(r"\b(file|copy|cdrom):", re.IGNORECASE)
 _UNSIGNED: Final = re.compile(r"^\s*(trusted|allow-insecure)\s*:\s*yes", re.IGNORECASE | re.MULTILINE)
 _UNSIGNED_OPTION: Final = re.compile(r"\b(trusted|allow-insecure)\s*=\s*yes", re.IGNORECASE)
 _DISABLED: Final = re.compile(r"^\s*enabled\s*:\s*no", re.IGNORECASE | re.MULTILINE)
 _SIGNED_BY: Final = re.compile(r"signed-by\s*[:=]\s*\[?\s*(\S+)", re.IGNORECASE)
-
-
-def os_release(file: Path = OS_RELEASE) -> dict[str, str]:
-    """The fields of os-release; empty when there is no such file."""
-    try:
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return {}
-    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    return {key.strip(): value.strip().strip("'\"") for key, value in pairs}
 
 
 def trusted_sources(apt: Path = APT, release: Path = OS_RELEASE) -> dict[str, str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from bench.host.release import os_release
 from bench.host.scratch import scratch
-from bench.image.apt_sources import os_release, trusted_sources
+from bench.image.apt_sources import trusted_sources
 from bench.image.noted import note_use
 from bench.image.stores.base import LABELS, ImageStore, StoreError
 from bench.scenario.model import Base

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.image.apt_sources import os_release, trusted_sources
+from bench.host.release import os_release
+from bench.image.apt_sources import trusted_sources
 from bench.util.errors import HostUnfitError
 
 MAIN = """Types: deb deb-src
