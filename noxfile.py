@@ -88,6 +88,18 @@ def fuzz(session: nox.Session) -> None:
     _python(session, "tests.fuzz", *session.posargs)
 
 
+@nox.session
+def packages(session: nox.Session) -> None:
+    """Install the wheel into a bare environment of every Python that the project names, and use it there."""
+    _python(session, "tests.packaging.wheel")
+
+
+@nox.session
+def debian(session: nox.Session) -> None:
+    """Build the Debian package, install it into a fresh root, and mend the root as doctor says. Needs root; minutes."""
+    _python(session, "tests.packaging.debian")
+
+
 @nox.session(name="docs-check")
 def docs_check(session: nox.Session) -> None:
     """Check the documentation's commands and links, the committed JSON Schema, and all files for forbidden words."""

@@ -29,6 +29,7 @@ from tests.histories import make_commit
 from tests.stranger import NOBODY
 from tests.unit.sim.emit.asked import scenario_file
 from tests.unit.sim.emit.small import make_model, model_file
+from tests.wheel import build_wheel
 
 ROOT: Final = Path(__file__).parents[3]
 
@@ -201,9 +202,8 @@ def test_a_wheel_packs_the_campaign_of_the_replay() -> None:
         assert targets["sdist"]["force-include"][file] == file
 
 
-_REPLAY: Final = """
+_IN_A_BARE_PLACE: Final = """
 import os, sys
-from pathlib import Path
 from bench import cli
 
 class Blocked:
@@ -211,22 +211,22 @@ class Blocked:
         if name.partition(".")[0] in ("docker", "libvirt", "numba"):
             raise ImportError(f"{name} is not there")
 
-def quickstart(out):
-    sys.argv = ["boxbench", "quickstart", "--replay", "-o", out]
+def call(*words):
+    sys.argv = ["boxbench", *words]
     try:
         cli.main()
     except SystemExit as end:
         return end.code or 0
 
 sys.meta_path.insert(0, Blocked())
-uid = int(sys.argv[1])
-if uid != os.geteuid():
+uid, *words = sys.argv[1:]
+if int(uid) != os.geteuid():
     # The interpreter may be where no other user can enter: everything is imported first.
-    assert quickstart("as-root") == 0
+    assert call(*words, "as-root") == 0
     os.setgroups([])
-    os.setgid(uid)
-    os.setuid(uid)
-sys.exit(quickstart("c"))
+    os.setgid(int(uid))
+    os.setuid(int(uid))
+sys.exit(call(*words, *["c"] * (words[-1] == "-o")))
 """
 
 
@@ -239,28 +239,39 @@ def open_place() -> Generator[Path, None, None]:
 
 
 @pytest.mark.host
-def test_an_ordinary_user_with_nothing_installed_gets_a_report(open_place: Path) -> None:
-    """No root, no PATH, no home, no Docker, no libvirt, no compiler; and the files as a wheel has them."""
+def test_the_wheel_works_where_nothing_is_installed(open_place: Path, tmp_path: Path) -> None:
+    """No root, no PATH, no home, no Docker, no libvirt, no compiler: a report, and what doctor says is missing."""
     place = open_place
-    packed = place / "site"
-    packed.mkdir()
-    shutil.copytree(ROOT / "bench", packed / "bench", ignore=shutil.ignore_patterns("__pycache__", "_data"))
-    data = packed / "bench/_data"
-    for name in ("manifest.json", "records.jsonl"):
-        (data / "replay").mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / package_data.REPLAYED / name, data / "replay" / name)
-    shutil.copytree(ROOT / "reports/templates", data / "templates")
-    (place / "home").mkdir()
-    (place / "home").chmod(0o777)
+    (place / "dist").mkdir()
+    shutil.unpack_archive(build_wheel(place / "dist"), place / "site", "zip")
+    home = place / "home"
+    home.mkdir()
+    home.chmod(0o777)
     uid = NOBODY if os.geteuid() == 0 else os.geteuid()
-    env = {"PATH": "", "HOME": str(place / "home"), "PYTHONPATH": str(packed), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", _REPLAY, str(uid)], cwd=place, env=env, capture_output=True, text=True, check=False
-    )
+    done = _in_a_bare_place(place, home, uid, "quickstart", "--replay", "-o")
     assert done.returncode == 0, done.stderr
     page = (place / "c/index.html").read_text()
     assert (place / "c/index.html").stat().st_uid == uid
     assert "Replayed: these numbers are those of an earlier campaign" in page
     assert "Measure your own: <code>boxbench quickstart</code>" in page
     assert done.stdout.rstrip().endswith("report: c/index.html")
-    assert not list((place / "home").glob(".cache/boxbench"))
+    assert not list(home.glob(".cache/boxbench"))
+    done = _in_a_bare_place(place, tmp_path, os.geteuid(), "doctor", "--json")
+    assert done.returncode == ExitCode.HOST_UNFIT, done.stderr
+    assert "bootstrap" not in done.stdout, "a wheel has no such script"
+    checks = {check["name"]: check for check in json.loads(done.stdout)}
+    assert [checks[name]["status"] for name in ("docker", "libvirt", "qemu")] == ["fail"] * 3
+    mend = checks["libvirt"]["mend"]
+    assert any("libvirt" in word for word in (*mend["packages"], *mend["commands"]))
+
+
+def _in_a_bare_place(place: Path, home: Path, uid: int, *words: str) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": "", "HOME": str(home), "PYTHONPATH": str(place / "site"), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", _IN_A_BARE_PLACE, str(uid), *words],
+        cwd=place,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
