@@ -180,7 +180,7 @@ def test_the_environment_is_made_of_the_project_with_libvirt(host: FakeHost) -> 
     host.run("setup")
     lines = host.logged().splitlines()
     assert lines[0] == f"venv {host.clone}/.venv"
-    assert lines[-1].endswith("--editable .[vm]")
+    assert lines[-1].endswith("--editable .[vm,pptx]")
     host.run("tests")
     held = f"--constraint {host.clone}/tests/constraints.txt"
     assert any(line.endswith(f"--editable .[vm] --group dev {held}") for line in host.logged().splitlines())
