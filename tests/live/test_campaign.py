@@ -199,6 +199,8 @@ def test_resume_runs_the_rest_of_exactly_what_was_asked_for(boxbench: Command, s
     assert again is not None
     assert again.took_ns > 0
     assert {one.name for one in again.steps}.isdisjoint({"export", "digest", "layer sizes", "unpack", "disk", "agent"})
+    cached = {(part.target, part.name) for part in again.parts if part.took_ns is None}
+    assert cached >= {("", "export"), ("libvirt", "disk"), ("libvirt", "initramfs")}
 
 
 def test_a_campaign_of_an_older_version_is_reported_and_not_resumed(boxbench: Command, scenario: Path) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from bench.analysis.results import Analysis
 from bench.records.manifest import PreparationPart
-from bench.render.figures.base import Drawing, add_axes, canvas, tick
-from bench.render.figures.data import Column, FigureData
-from bench.render.figures.labels import target_rows, target_width_in
+from bench.render.figures.base import Drawing, add_axes, canvas, corner, tick
+from bench.render.figures.labels import legend_columns, subtitle, target_rows, target_width_in
+from bench.render.figures.numbers import stacked
+from bench.render.figures.shown import shown
 from bench.render.palette import INK, MUTED, PAPER, phase_colour, text_colour_on_phase
 from bench.render.sections.preparation import Bill, bills, preparation_table
 from bench.render.text import quantity
@@ -34,6 +35,7 @@ _LEAST_NS: Final = 10**8
 """A campaign whose every target took less has found all in the cache: its bars would show how fast it looks there."""
 _NAMED_FROM: Final = 0.09
 """The share of the longest bar from which a part has room for its duration."""
+_FIRST: Final = " (first start)"
 _HOW: Final = (
     "Once per image: from the Dockerfile to boxes that can be started. Bars are the steps of one preparation, each "
     "measured once, without an interval. What came from a cache was not measured and is named beside the bar. Bytes "
@@ -43,16 +45,16 @@ _HOW: Final = (
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None when the campaign has not noted it, or found nearly all in the cache."""
-    found = bills(analysis.manifest, scenario)
+    targets = {cell.target for cell in shown(analysis, scenario)}
+    found = [bill for bill in bills(analysis.manifest, scenario) if bill.target.removesuffix(_FIRST) in targets]
     table = preparation_table(analysis.manifest, scenario)
-    if table is None or max(bill.total_ns for bill in found) < _LEAST_NS:
+    if table is None or max((bill.total_ns for bill in found), default=0) < _LEAST_NS:
         return None
-    longest = max(found, key=lambda bill: bill.total_ns)
-    least = "" if longest.is_whole else "at least "
-    title = f"{scenario}: {longest.target} takes {least}{quantity(longest.total_ns, 'ns')} before its first start"
-    figure = canvas(1.75 + 0.6 * len(found), title, "preparation, once per image")
+    topic = f"{scenario}: what it takes before the first start"
+    title = _sentence(found)
+    figure = canvas(1.75 + 0.6 * len(found), title, subtitle(topic, "once per image, measured once"))
     names = [bill.target for bill in found]
-    axes = add_axes(figure, left_in=target_width_in(names), bottom_in=0.68, right_in=0.75)
+    axes = add_axes(figure, left_in=target_width_in(names), bottom_in=0.86, right_in=0.9)
     _draw_bars(axes, found)
     target_rows(axes, names)
     _legend(figure, found)
@@ -60,13 +62,14 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         name=f"{scenario}-preparation",
         scenario=scenario,
         title=title,
-        topic=f"{scenario}: what it takes before the first start",
+        topic=topic,
+        notes=_alt(found),
         alt=_alt(found),
         how=_HOW,
         canvas=figure,
         table=(table.head, *table.rows),
         kind="stacked",
-        data=_data(found),
+        data=stacked(_data(found), "ns"),
     )
 
 
@@ -87,14 +90,14 @@ def _draw_bars(axes: Axes, found: Sequence[Bill]) -> None:
     for row, bill in enumerate(found):
         begin = 0
         for (_, phase), length in _lengths(bill).items():
-            axes.barh(row, length, left=begin, height=0.46, color=phase_colour(phase), edgecolor=PAPER, linewidth=0.6)
+            axes.barh(row, length, left=begin, height=0.42, color=phase_colour(phase), edgecolor=PAPER, linewidth=0.6)
             if length >= _NAMED_FROM * longest:
                 place = (begin + length / 2, row)
                 text, colour = quantity(length, "ns"), text_colour_on_phase(phase)
                 axes.text(*place, text, ha="center", va="center", size=8.5, color=colour)
             begin += length
         _write(axes, f" {bill.total_text}", (begin, row), size=9.5, colour=INK)
-        _write(axes, _beside(bill), (0, row + 0.36), size=8, colour=MUTED)
+        _write(axes, _beside(bill), (0, row + 0.38), size=8, colour=MUTED)
     axes.set_xlim(0, longest * 1.02)
     axes.xaxis.set_major_formatter(lambda value, _: tick(value, "ns"))
     axes.tick_params(axis="x", labelsize=9)
@@ -114,22 +117,33 @@ def _write(axes: Axes, text: str, place: tuple[float, float], *, size: float, co
 def _legend(figure: Canvas, found: Sequence[Bill]) -> None:
     from matplotlib.patches import Patch  # noqa: PLC0415
 
-    shown = dict.fromkeys(family for bill in found for family in _lengths(bill))
+    found_families = list(dict.fromkeys(family for bill in found for family in _lengths(bill)))
     figure.legend(
-        handles=[Patch(color=phase_colour(phase), label=name) for name, phase in shown],
+        handles=[Patch(color=phase_colour(phase), label=name) for name, phase in found_families],
         loc="lower left",
-        bbox_to_anchor=(0.0, 0.0),
-        ncol=len(shown),
+        bbox_to_anchor=corner(figure),
+        ncol=legend_columns([name for name, _ in found_families]),
         fontsize=8.5,
         labelcolor=INK,
         handlelength=1.1,
     )
 
 
-def _data(found: Sequence[Bill]) -> FigureData:
-    columns = (Column("box", ""), Column("part", ""), Column("value", "ns"), Column("kept", "bytes"))
-    rows = tuple((bill.target, part.name, part.took_ns, part.bytes) for bill in found for part in bill.parts)
-    return FigureData(columns, rows)
+def _data(found: Sequence[Bill]) -> Iterator[tuple[str, str, float]]:
+    for bill in found:
+        for (name, _), length in _lengths(bill).items():
+            yield bill.target, name, length
+
+
+def _sentence(found: Sequence[Bill]) -> str:
+    """What takes least and what takes most; a sum without what the cache had is "at least"."""
+    ranked = sorted(found, key=lambda bill: bill.total_ns)
+    parts = [
+        f"{bill.target} {'' if bill.is_whole else 'at least '}{quantity(bill.total_ns, 'ns')}"
+        for bill in [ranked[0], ranked[-1]][: len(ranked)]
+        if bill.total_ns
+    ]
+    return f"Before the first start it takes: {', '.join(parts)}"
 
 
 def _alt(found: Sequence[Bill]) -> str:
