@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from bench.compose.interpolate import Lookup
-from bench.compose.item import COMPOSE, Item, Problems, Reader, Source, as_pairs, choice_of, did_you_mean, located
+from bench.compose.item import COMPOSE, Item, Problems, Reader, Source, as_pairs, choice_of, located
 from bench.util.document import read_document
 from bench.util.errors import ScenarioError
-from bench.util.text import plain
+from bench.util.text import did_you_mean, plain
 
 _REPLACED: Final = {("command",), ("entrypoint",), ("healthcheck", "test")}
 """Lists that take the place of the other service's. Other lists are joined."""

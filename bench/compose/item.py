@@ -7,14 +7,13 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 from bench.compose.interpolate import Lookup, VariableError, substitute
 from bench.scenario.validation import Fault, fault, format_given
 from bench.util.document import Document, FileKind, Key
-from bench.util.text import plain
+from bench.util.text import did_you_mean, plain
 
 COMPOSE: Final = FileKind(
     path_hint="name a compose file, and a service of it as in compose.yaml:web",
@@ -79,12 +78,6 @@ class Problems:
         for key, value in item.value.items() if isinstance(item.value, dict) else ():
             if key not in names and not key.startswith("x-"):
                 self.add(value, "unknown key", did_you_mean(key, names) or hint)
-
-
-def did_you_mean(given: str, known: Sequence[str]) -> str:
-    """A question that names the most similar one; empty when none is similar."""
-    near = get_close_matches(given, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else ""
 
 
 def choice_of(names: Sequence[str]) -> str:

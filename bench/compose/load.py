@@ -11,14 +11,14 @@ from typing import Any, Final
 from bench.compose.dotenv import layered, read_variables
 from bench.compose.extends import service_of
 from bench.compose.interpolate import Lookup
-from bench.compose.item import COMPOSE, Problems, Reader, Source, choice_of, did_you_mean
+from bench.compose.item import COMPOSE, Problems, Reader, Source, choice_of
 from bench.compose.keys import TOP
 from bench.compose.service import ServiceReader
 from bench.scenario.validation import Fault, fault, scenario_error
 from bench.util.document import read_document
 from bench.util.errors import ScenarioError
 from bench.util.paths import is_file
-from bench.util.text import plain
+from bench.util.text import did_you_mean, plain
 
 _FILES: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 """The names of compose files, in the order in which Compose looks for them."""

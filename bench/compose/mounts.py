@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from bench.compose.item import Item, Reader, Source, choice_of, did_you_mean
+from bench.compose.item import Item, Reader, Source, choice_of
 from bench.util.paths import exists, is_directory, is_file
-from bench.util.text import plain
+from bench.util.text import did_you_mean, plain
 
 _MODES: Final = frozenset({"ro", "rw", "z", "Z", "nocopy", "cached", "delegated", "consistent"})
 _PROPAGATION: Final = re.compile(r"r?(?:private|shared|slave)")

@@ -24,6 +24,8 @@ from bench.util.paths import is_directory
 
 SUBSTITUTE: Final = "podman"
 """The target in Docker's place where this host cannot run that and the user has named none."""
+_MOST_PORTS: Final = 5
+"""So many ports are named in a sentence."""
 PLACEHOLDER: Final[ReadyKeys] = {"when": "first-line"}
 """The readiness of a scenario whose image nobody has looked at yet."""
 
@@ -239,13 +241,25 @@ def _targets_reason(wanted: Wanted, facts: ImageFacts) -> Reason:
 
 def _ready(source: Source, given: Given, seen: Seen | None) -> Choice:
     if given.ready is not None:
-        return Choice(given.ready, Reason("", ""))
+        return Choice(given.ready, _given_ready(given.ready, None if seen is None else _facts(source, seen.facts)))
     if source.ready is not None:
         why = Reason(f"Ready when {describe_ready(source.ready)}, as the compose file says", "--ready http:8080/health")
         return Choice(source.ready, why)
     if seen is None:
         return Choice(PLACEHOLDER, Reason("", ""))
     return infer_ready(source.title, _facts(source, seen.facts), seen.attempt)
+
+
+def _given_ready(keys: ReadyKeys, facts: ImageFacts | None) -> Reason:
+    """Nothing, unless the user named a port that the image does not expose, which may be a slip."""
+    port = keys.get("port")
+    if facts is None or port is None or not facts.tcp or port in facts.tcp:
+        return Reason("", "")
+    exposed = ", ".join(map(str, facts.tcp[:_MOST_PORTS]))
+    text = (
+        f"Ready when {describe_ready(keys)}, as you said; but {facts.exposed_by} exposes {exposed}, and not this port"
+    )
+    return Reason(text, f"--ready {keys['when']}:{facts.tcp[0]}")
 
 
 def _facts(source: Source, facts: ImageFacts) -> ImageFacts:

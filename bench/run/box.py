@@ -248,10 +248,20 @@ def _last_endpoint(timeline: Timeline) -> str:
     return next((f"{name.value} at {format_ns(at)}" for name, at in reversed(passed.items())), "none")
 
 
-def _last_check(setting: Setting, timeline: Timeline) -> str:
-    """How the last health check ended, to follow a sentence; empty where there are none."""
-    if setting.scenario.ready.when != "healthcheck":
+def _last_port(setting: Setting, timeline: Timeline) -> str:
+    """What the port of the readiness rule did not do; empty where the rule has no port."""
+    ready = setting.scenario.ready
+    if ready.when not in ("tcp", "http"):
         return ""
+    if ready.when == "http" and timeline.has(Endpoint.LISTENING):
+        return f"; port {ready.port} was open, and a GET of {plain(ready.path)} was not answered with 200"
+    return f"; nothing listened on port {ready.port} in the box (ready.port)"
+
+
+def _last_check(setting: Setting, timeline: Timeline) -> str:
+    """How the last health check ended, or what the port lacked, to follow a sentence; empty where there is neither."""
+    if setting.scenario.ready.when != "healthcheck":
+        return _last_port(setting, timeline)
     check = timeline.health
     if check is None:
         return "; no health check had ended"

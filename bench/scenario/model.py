@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -212,10 +212,18 @@ def _validated(document: Document, file: Path, directory: Path) -> Scenario:
         scenario = Scenario.model_validate_json(json.dumps(document.data), context=USER_INPUT)
         faults += _wrong_baseline(file, document, scenario)
     except ValidationError as error:
-        faults += faults_of(file, document, error)
+        faults += faults_of(file, document, error, _known_keys)
     if scenario is None or faults:
         raise scenario_error(faults, hint=_HINT)
     return scenario
+
+
+def _known_keys(top: bool) -> Iterable[str]:
+    """All keys at the top of a scenario file, or all within their values."""
+    schema = Scenario.model_json_schema()
+    if top:
+        return list(schema["properties"])
+    return list(dict.fromkeys(key for inner in schema["$defs"].values() for key in inner.get("properties", ())))
 
 
 def narrowed(

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from bench.scenario.options import Choice, PathOption, Problem, Value, problems_in
 from bench.util.errors import UsageError
+from bench.util.text import did_you_mean
 
 Kind = Literal["process", "namespaces", "container", "gvisor", "uml", "vm", "nested"]
 """What sort of box a target makes. ``uml``: a kernel as a process of the host. ``nested``: a container inside a VM."""
@@ -354,9 +355,8 @@ def why_no_target(name: str) -> Problem | None:
     """None when there is such a target, else the problem."""
     if name in TARGETS:
         return None
-    return Problem(
-        (), f"there is no target {name!r}", f"the targets are: {', '.join(TARGETS)}; `boxbench targets` explains them"
-    )
+    listed = f"the targets are: {', '.join(TARGETS)}; `boxbench targets` explains them"
+    return Problem((), f"there is no target {name!r}", f"{did_you_mean(name, TARGETS)} {listed}".strip())
 
 
 def problems_of(target: str, given: Mapping[str, Value]) -> Iterator[Problem]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from bench.scenario.fields import FORMS
 from bench.util.document import Document, Key
 from bench.util.errors import ScenarioError
-from bench.util.text import first_of, plain
+from bench.util.text import did_you_mean, first_of, plain
 
 _MOST_GIVEN: Final = 60
 """The most characters of a value that an error repeats."""
@@ -87,15 +87,24 @@ def fault(file: Path, document: Document, keys: Sequence[Key], text: str, hint: 
     return Fault(line or 0, f"{at}: {where}: {_short(text, _MOST_TEXT)}", hint)
 
 
-def faults_of(file: Path, document: Document, error: ValidationError) -> list[Fault]:
-    """The problems in a validation error, each once."""
+def faults_of(
+    file: Path, document: Document, error: ValidationError, known_keys: Callable[[bool], Iterable[str]] | None = None
+) -> list[Fault]:
+    """The problems in a validation error, each once.
+
+    Args:
+        known_keys: the keys at the top of a file (True), or within its values (False), for "did you mean".
+    """
     found = []
     for problem in error.errors():
         if _is_echo(problem):
             continue
         keys, text = _keys_and_text(problem)
         known = tuple(key for number, key in enumerate(keys) if not _is_union_tag(number, keys, document))
-        found.append(fault(file, document, known, text))
+        meant = ""
+        if problem["type"] == "extra_forbidden" and known and known_keys is not None:
+            meant = did_you_mean(str(known[-1]), known_keys(len(known) == 1))
+        found.append(fault(file, document, known, text, meant))
     # Each member of a union reports the same problem.
     return list(dict.fromkeys(found))
 

@@ -14,7 +14,7 @@ import yaml
 
 from bench.util.errors import ScenarioError
 from bench.util.files import open_file
-from bench.util.text import plain
+from bench.util.text import did_you_mean, plain
 
 MAX_FILE_BYTES: Final = 2**20
 # A scenario has a few dozen values. YAML aliases could multiply them without limit.
@@ -144,6 +144,15 @@ def _unstorable(value: object) -> tuple[str, str] | None:
     return f"{value!s} is read as {type(value).__name__}, not as text or a number", "put it in quotes"
 
 
+def _beside(path: Path) -> str:
+    """A question that names a file of a similar name in the same directory; empty when there is none."""
+    try:
+        names = [place.name for place in path.parent.iterdir()]
+    except (OSError, ValueError):
+        return ""
+    return "" if path.name in names else did_you_mean(path.name, names)
+
+
 def read_text(path: Path, path_hint: str) -> str:
     """The text of a small file that a user wrote, with newlines alone as line ends.
 
@@ -161,7 +170,7 @@ def read_text(path: Path, path_hint: str) -> str:
         # As in Python's text files: every kind of line end is a newline.
         return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
-        raise ScenarioError(f"{path}: {error.strerror}", hint=path_hint) from None
+        raise ScenarioError(f"{path}: {error.strerror}", hint=f"{_beside(path)} {path_hint}".strip()) from None
     except UnicodeDecodeError as error:
         raise ScenarioError(f"{path}: not UTF-8 text at byte {error.start}", hint="save it as UTF-8") from None
     except ValueError:  # a name with a null byte

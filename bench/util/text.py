@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Final
 
 MOST_LISTED: Final = 20
@@ -21,6 +22,12 @@ _IN_JSON: Final = re.compile(f"[{_HIDING}\ud800-\udfff]")
 _LOGGED: Final = re.compile(r'level=(?:error|fatal) msg="((?:[^"\\]|\\.)*)"')
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 _LONG_WORD: Final = re.compile(r"(\S{200})\S{200,}(\S{100})")
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """A question that names the most similar one; empty when none is similar."""
+    near = get_close_matches(given, list(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else ""
 
 
 def plain(text: str) -> str:

@@ -55,11 +55,17 @@ def parse_bytes(text: str) -> int:
     return _parse(text, _BYTES, '"256MiB" (B, KiB, MiB, GiB, kB, MB, GB)')
 
 
+_MOST_GIB: Final = 64
+"""A number without a unit is more likely one of MiB from here on."""
+
+
 def parse_size(text: str) -> int:
     """As ``parse_bytes``, of a size that has a unit: ``16`` alone is hardly meant as 16 bytes. 0 needs none."""
     size = parse_bytes(text)
     if size and text.strip().replace(".", "").isdigit():
-        raise ValueError(f'{text[:40]!r} has no unit; write "{text.strip()[:20]}GiB" (B, KiB, MiB, GiB, kB, MB, GB)')
+        # Nobody means a box of 100 GiB by 100, and nobody one of 2 MiB by 2.
+        unit = "MiB" if size > _MOST_GIB else "GiB"
+        raise ValueError(f'{text[:40]!r} has no unit; write "{text.strip()[:20]}{unit}" (B, KiB, MiB, GiB, kB, MB, GB)')
     return size
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bench.infer.attempt import Attempt
 from bench.infer.facts import ImageFacts
+from bench.infer.generate import _given_ready
 from bench.infer.ready import infer_ready, parse_ready
 from bench.util.errors import NotReadyError, UsageError
 
@@ -148,3 +149,14 @@ def test_a_port_is_one_that_listens_if_any_does(
         assert keys["port"] in (listening or tcp)
     else:
         assert keys["when"] == "first-line"
+
+
+@pytest.mark.parametrize(
+    ("port", "exposed", "said"),
+    [(8081, (8080,), "the image exposes 8080, and not this port"), (8080, (8080,), ""), (8081, (), "")],
+)
+def test_a_port_that_the_image_does_not_expose_is_remarked(port: int, exposed: tuple[int, ...], said: str) -> None:
+    reason = _given_ready({"when": "http", "port": port, "path": "/"}, ImageFacts(tcp=exposed))
+    assert said in reason.text
+    assert bool(reason.text) == bool(said)
+    assert _given_ready({"when": "exit"}, ImageFacts(tcp=(8080,))).text == ""

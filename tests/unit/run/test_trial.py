@@ -590,3 +590,10 @@ def test_a_box_that_writes_too_much_fails_with_the_limit_and_the_file(
     assert record.failure.code == "QuotaError"
     assert re.search(r"more than 512 MiB to the output file .*/stdout$", record.failure.message)
     assert "print less" in record.failure.hint
+
+
+def test_a_port_on_which_nothing_listened_is_named(trial: Callable[..., Record]) -> None:
+    ready = ReadyHttp(when="http", port=8081)
+    record = trial(FakeTarget([*GOOD[:2], (1, "BB1 exit 7 0 1 1 1 1")]), ready)
+    assert record.failure is not None
+    assert record.failure.message.endswith("; nothing listened on port 8081 in the box (ready.port)")

@@ -401,3 +401,17 @@ def test_shipped_scenarios_state_their_question_in_the_first_line(name: str) -> 
     loaded = load_scenario(scenarios_dir() / name)
     assert loaded.scenario.name == name
     assert loaded.text.splitlines()[0] == f"# {loaded.scenario.question}"
+
+
+def test_mistyped_keys_and_targets_are_asked_about(write: Write) -> None:
+    error = _error(write(more="redy: {when: first-line}\nresources: {disc: 1GiB}\ntargets: [dokcer]\n"))
+    assert "redy: unknown key (did you mean 'ready'?)" in error.message.replace(" (given: {'when': 'first-line'})", "")
+    assert "resources.disc: unknown key (given: '1GiB') (did you mean 'disk'?)" in error.message
+    assert "there is no target 'dokcer' (did you mean 'docker'? the targets are: process, " in error.message
+
+
+def test_a_mistyped_file_name_is_asked_about(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(tmp_path / "Dockerfle")
+    assert (caught.value.hint or "").startswith("did you mean 'Dockerfile'? name a scenario file")

@@ -19,6 +19,7 @@ from bench.util.units import (
     parse_bytes,
     parse_change,
     parse_duration_ns,
+    parse_size,
 )
 
 _SCALE_NS = {"ns": 1, "µs": 10**3, "ms": 10**6, "s": 10**9}
@@ -198,3 +199,9 @@ def test_numbers(text: str, number: int) -> None:
 @pytest.mark.parametrize("text", ["", "²", "1²", "١", "-1", "+1", " 1", "1_0", "1\n", "0x1", "9" * 20, "9" * 5000])
 def test_other_texts_are_not_numbers(text: str) -> None:
     assert decode_number(text) is None
+
+
+@pytest.mark.parametrize(("text", "meant"), [("2", "2GiB"), ("64", "64GiB"), ("100", "100MiB"), ("512", "512MiB")])
+def test_a_size_without_a_unit_names_the_likely_one(text: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=f'has no unit; write "{meant}"'):
+        parse_size(text)
