@@ -25,6 +25,11 @@ from bench.render.palette import GRID, INK, MUTED, PAPER
 
 _PT: Final = 14.0
 _LABEL_PT: Final = 16.0
+_LEAST_LABEL_PT: Final = 9.0
+_ROWS_PT: Final = 110.0
+"""The sizes of the names of all rows together, so that a name does not lie on the dot above it."""
+_DASHES: Final = (MSO_LINE.SOLID, MSO_LINE.DASH, MSO_LINE.ROUND_DOT, MSO_LINE.DASH_DOT)
+_MARKERS: Final = (XL_MARKER_STYLE.CIRCLE, XL_MARKER_STYLE.DIAMOND, XL_MARKER_STYLE.SQUARE, XL_MARKER_STYLE.TRIANGLE)
 
 
 def add_chart(page: Page, chart: Chart, *, name: str, alt: str) -> None:
@@ -39,9 +44,10 @@ def _add_points(page: Page, chart: Points, name: str, alt: str) -> None:
     data = PointsData(chart)
     native = page.chart(XL_CHART_TYPE.XY_SCATTER_LINES, data, name=name, alt=alt)
     for place, (series, drawn) in enumerate(zip(chart.series, native.plots[0].series, strict=True)):
-        _style_series(series, drawn)
+        # Boxes of one target have one colour.
+        _style_series(series, drawn, [one.colour for one in chart.series[:place]].count(series.colour))
         if chart.named:
-            _name_point(drawn)
+            _name_point(drawn, max(_LEAST_LABEL_PT, min(_LABEL_PT, _ROWS_PT / len(chart.series))))
         if chart.errors and any(point.minus or point.plus for point in series.points):
             _add_errors(drawn, series, chart.errors, data.error_cells(place))
     _set_axis(native.category_axis, chart.x)
@@ -89,7 +95,8 @@ def _set_ground(native: Any) -> None:
     )
 
 
-def _style_series(series: Series, drawn: Any) -> None:
+def _style_series(series: Series, drawn: Any, variant: int) -> None:
+    """Colour, line and marker of a series, the ``variant``-th of its colour, counted from 0."""
     drawn.smooth = False
     line, colour = drawn.format.line, _rgb(series.colour)
     if series.look == "points":
@@ -97,21 +104,22 @@ def _style_series(series: Series, drawn: Any) -> None:
     else:
         line.color.rgb = colour
         line.width = Pt(2.25)
+        line.dash_style = _DASHES[variant % len(_DASHES)]
     if series.look == "line":
         drawn.marker.style = XL_MARKER_STYLE.NONE
         return
-    drawn.marker.style = XL_MARKER_STYLE.CIRCLE
+    drawn.marker.style = _MARKERS[variant % len(_MARKERS)]
     drawn.marker.size = 6 if len(series.points) > 20 else 10
     drawn.marker.format.fill.solid()
     drawn.marker.format.fill.fore_color.rgb = colour
     drawn.marker.format.line.fill.background()
 
 
-def _name_point(drawn: Any) -> None:
+def _name_point(drawn: Any, size: float) -> None:
     """Show the name of a series above its point. It follows the cell with the name."""
     labels = parse_xml(
         f"<c:dLbls {nsdecls('c', 'a')}><c:spPr><a:noFill/><a:ln><a:noFill/></a:ln></c:spPr>"
-        f'<c:txPr><a:bodyPr wrap="none"/><a:lstStyle/><a:p><a:pPr><a:defRPr sz="{int(_LABEL_PT * 100)}"/></a:pPr>'
+        f'<c:txPr><a:bodyPr wrap="none"/><a:lstStyle/><a:p><a:pPr><a:defRPr sz="{int(size * 100)}"/></a:pPr>'
         '<a:endParaRPr lang="en-US"/></a:p></c:txPr><c:dLblPos val="t"/><c:showLegendKey val="0"/><c:showVal val="0"/>'
         '<c:showCatName val="0"/><c:showSerName val="1"/><c:showPercent val="0"/><c:showBubbleSize val="0"/></c:dLbls>'
     )

@@ -215,6 +215,24 @@ def _is_in_order(ours: list[str], theirs: list[str]) -> bool:
     return len(shared) >= 3 and [name for name in ours if name in shared] == shared
 
 
+def test_boxes_of_one_target_share_a_colour_and_differ_in_line_and_marker() -> None:
+    labels = ("docker cache=warm", "docker cache=absent")
+    curve = _chart(made.figure("distribution", made.CURVE, [(label, 187e6, 1.0) for label in labels]))
+    assert len({series.format.line.color.rgb for series in curve.plots[0].series}) == 1
+    assert len({series.format.line.dash_style for series in curve.plots[0].series}) == 2
+    cloud = _chart(made.figure("samples", made.SAMPLES, [(label, 1.0, 187e6) for label in labels]))
+    assert len({series.marker.style for series in cloud.plots[0].series}) == 2
+
+
+def test_the_names_of_many_rows_are_smaller() -> None:
+    def size(rows: int) -> int:
+        chart = _chart(made.figure("dots", made.DOTS, [(f"b{at}", 187e6, None, None, 9) for at in range(rows)]))
+        (first, *_) = _find(chart, "c:ser/c:dLbls")
+        return next(int(one.get("sz")) for one in first.iter() if one.tag.endswith("defRPr"))
+
+    assert (size(2), size(11), size(40)) == (1600, 1000, 900)
+
+
 def test_a_figure_without_a_chart_has_its_table_on_the_hidden_slide() -> None:
     hidden = _slides(made.slide("time", made.figure("table", (("box", ""),), [("docker",)])))[2]
     (cells,) = [shape for shape in hidden.shapes if shape.has_table]
