@@ -13,6 +13,7 @@ from bench.analysis.metrics import CPU, headline
 from bench.analysis.residents import marginal_costs
 from bench.analysis.results import Analysis, Comparison
 from bench.deck.made import (
+    TALL,
     file_digest,
     first_clauses,
     fitted_rows,
@@ -21,6 +22,7 @@ from bench.deck.made import (
     picture_slide,
     repeat_slide,
     shortened,
+    with_room,
 )
 from bench.deck.sentences import comparison_sentence, cost_line, holding_sentence, value_of
 from bench.deck.slides import LINES, Rows, Slide, Source
@@ -83,7 +85,10 @@ def campaign_slides(analysis: Analysis, path: Path) -> tuple[View, tuple[Slide, 
     part = _Part(path, analysis, view, _source(analysis, view, path))
     shown: list[Slide] = []
     backup: list[Slide] = []
-    figures = campaign_figures(analysis, style=SLIDE, keep=True)
+    figures = with_room(
+        campaign_figures(analysis, style=SLIDE, keep=True),
+        lambda names: campaign_figures(analysis, style=TALL, only=names, keep=True),
+    )
     for section in view.sections:
         mine = {
             figure.name.removeprefix(f"{section.name}-"): figure

@@ -11,13 +11,17 @@ from typing import Final
 
 from bench.deck.slides import Rows, Slide, Source
 from bench.render.figures.base import Drawing, Figure, finish, png_of, styled
-from bench.render.figures.style import SLIDE, using
+from bench.render.figures.style import SLIDE, Style, using
 from bench.render.text import clean
 
 LONGEST: Final = 230
 """Characters of a sentence. A longer one is cut at the end of a word."""
 MOST_ROWS: Final = 8
 """Rows of a table on a slide, without its head."""
+TALL: Final = replace(SLIDE, height_in=None)
+"""Of a figure that has more rows than a slide's height has room for: smaller letters, and none on another."""
+_LEAST_AXES_IN: Final = 0.75
+_LEAST_LINE_IN: Final = 0.145
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 _INTERVAL: Final = re.compile(r"[\[(][^\[\]()]{1,30}[\])]")
 _UNIT: Final = re.compile(r"(\d) (%|ns|µs|ms|s|B|KiB|MiB|GiB|k/s|M/s|/s)(?=[\s,.;:)]|$)")
@@ -97,8 +101,36 @@ def picture_slide(
 
 def drawn(draw: Callable[[], Iterable[Drawing]]) -> tuple[Figure, ...]:
     """Figures in the style of slides, which keep their drawings."""
-    with styled(), using(SLIDE):
-        return tuple(finish(drawing, keep=True) for drawing in draw())
+
+    def make(style: Style) -> tuple[Figure, ...]:
+        with styled(), using(style):
+            return tuple(finish(drawing, keep=True) for drawing in draw())
+
+    return with_room(make(SLIDE), lambda _names: make(TALL))
+
+
+def with_room(figures: Sequence[Figure], make: Callable[[Sequence[str]], Sequence[Figure]]) -> tuple[Figure, ...]:
+    """The figures, and those whose rows have no room at a slide's height in their own height.
+
+    Args:
+        make: draws at least the figures of these names in the style TALL.
+    """
+    names = [figure.name for figure in figures if is_crowded(figure)]
+    taller = {figure.name: figure for figure in make(names)} if names else {}
+    return tuple(taller.get(figure.name, figure) if figure.name in names else figure for figure in figures)
+
+
+def is_crowded(figure: Figure) -> bool:
+    """Whether the labels at the left of axes would lie on each other, or axes are too low to be read."""
+    if figure.drawing is None:
+        return False
+    height_in = float(figure.drawing.canvas.get_size_inches()[1])
+    for axes in figure.drawing.canvas.axes:
+        room = float(axes.get_position().height) * height_in
+        lines = sum(label.get_text().count("\n") + 1 for label in axes.get_yticklabels() if label.get_text())
+        if room < max(_LEAST_AXES_IN, lines * _LEAST_LINE_IN):
+            return True
+    return False
 
 
 def with_pictures(slides: Sequence[Slide]) -> tuple[Slide, ...]:
