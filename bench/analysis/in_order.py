@@ -18,8 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import groupby
+from functools import cache, cached_property
 from statistics import NormalDist
 from typing import Final
 
@@ -34,10 +33,12 @@ from bench.analysis.stats import (
     Values,
     ascending,
     between,
-    median,
-    median_interval,
+    sorted_median,
+    sorted_median_interval,
 )
 from bench.util.errors import TooFewBootsError
+
+Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 ENOUGH: Final = 20
 """Boots of a sitting from which on their own correlation decides how wide an interval is."""
@@ -58,6 +59,63 @@ class Quantile:
     interval: Interval
 
 
+class _Sitting:
+    """The values of one sitting, in order, with what its median and its quantiles both need."""
+
+    def __init__(self, data: Floats) -> None:
+        self.data = data
+
+    @cached_property
+    def ordered(self) -> Floats:
+        """Ascending. Raises ValueError: NaN."""
+        return ascending(self.data)
+
+    @cached_property
+    def correlation(self) -> float:
+        """See ``_upper_correlation``."""
+        return _upper_correlation(self.data)
+
+
+@dataclass(frozen=True)
+class Course:
+    """Values in the order in which they ran: all of them ascending, and the sittings."""
+
+    ordered: Floats
+    sittings: tuple[_Sitting, ...]
+
+    @classmethod
+    def of(cls, values: Values, sittings: Sequence[int] | Numbers = ()) -> Course:
+        """As ``estimate`` takes them. Raises ValueError: NaN."""
+        parts = tuple(map(_Sitting, _by_sitting(np.asarray(values, dtype=np.float64), np.asarray(sittings))))
+        whole = parts[0].ordered if len(parts) == 1 else ascending(np.asarray(values, dtype=np.float64))
+        return cls(whole, parts)
+
+    def estimate(self, *, level: float = 0.95) -> Estimate:
+        """See the function."""
+        data, parts = self.ordered, self.sittings
+        value, n, censored = sorted_median(data), len(data), int(np.isinf(data).sum())
+        if n < MIN_BOOTS:
+            return Estimate(value, None, n, censored)
+        if len(parts) == 1:
+            spread = Spread(float(data[0]), float(data[-1]), "boots") if n < ENOUGH else None
+            return Estimate(value, _of_one_sitting(parts[0], level), n, censored, spread)
+        medians = [sorted_median(part.ordered) for part in parts]
+        within = [_of_one_sitting(part, level) for part in parts]
+        hull = Interval(min(one.low for one in within), max(one.high for one in within), level)
+        if len(parts) < ENOUGH_SITTINGS or not all(0 < one < math.inf for one in medians):
+            return Estimate(value, hull, n, censored, Spread(min(medians), max(medians), "sittings"))
+        if math.isinf(sorted_median_interval(data, level=level).high):
+            return Estimate(value, hull, n, censored)
+        return Estimate(value, _of_sittings(value, np.log(medians), level), n, censored)
+
+    def quantile(self, q: float, *, level: float = 0.95) -> Quantile:
+        """See the function."""
+        within = [_quantile_of_one_sitting(part, q, level) for part in self.sittings]
+        at = q * (len(self.ordered) - 1)
+        value = between(self.ordered, math.floor(at), at - math.floor(at))
+        return Quantile(value, Interval(min(one.low for one in within), max(one.high for one in within), level))
+
+
 def estimate(values: Values, sittings: Sequence[int] = (), *, level: float = 0.95) -> Estimate:
     """Median and interval of n >= 1 boots in the order in which they ran; below 5 boots the interval is None.
 
@@ -69,22 +127,7 @@ def estimate(values: Values, sittings: Sequence[int] = (), *, level: float = 0.9
         TooFewBootsError: no values.
         ValueError: NaN.
     """
-    data = np.asarray(values, dtype=np.float64)
-    value, n, censored = median(data), len(data), int(np.isinf(data).sum())
-    if n < MIN_BOOTS:
-        return Estimate(value, None, n, censored)
-    parts = _by_sitting(data, sittings)
-    if len(parts) == 1:
-        spread = Spread(float(data.min()), float(data.max()), "boots") if n < ENOUGH else None
-        return Estimate(value, _of_one_sitting(data, level), n, censored, spread)
-    medians = [median(part) for part in parts]
-    within = [_of_one_sitting(part, level) for part in parts]
-    hull = Interval(min(one.low for one in within), max(one.high for one in within), level)
-    if len(parts) < ENOUGH_SITTINGS or not all(0 < one < math.inf for one in medians):
-        return Estimate(value, hull, n, censored, Spread(min(medians), max(medians), "sittings"))
-    if math.isinf(median_interval(data, level=level).high):
-        return Estimate(value, hull, n, censored)
-    return Estimate(value, _of_sittings(value, np.log(medians), level), n, censored)
+    return Course.of(values, sittings).estimate(level=level)
 
 
 def quantile(values: Values, q: float, sittings: Sequence[int] = (), *, level: float = 0.95) -> Quantile:
@@ -100,12 +143,7 @@ def quantile(values: Values, q: float, sittings: Sequence[int] = (), *, level: f
         TooFewBootsError: those of some sitting are worth too few for an interval with two ends.
         ValueError: NaN.
     """
-    data = np.asarray(values, dtype=np.float64)
-    within = [_quantile_of_one_sitting(part, q, level) for part in _by_sitting(data, sittings)]
-    ordered = ascending(data)
-    at = q * (len(data) - 1)
-    value = between(ordered, math.floor(at), at - math.floor(at))
-    return Quantile(value, Interval(min(one.low for one in within), max(one.high for one in within), level))
+    return Course.of(values, sittings).quantile(q, level=level)
 
 
 @cache
@@ -114,46 +152,44 @@ def boots_for_interval(q: float, level: float = 0.95) -> int:
     return math.ceil(math.log((1 - level) / 2) / math.log(max(q, 1 - q)))
 
 
-def _by_sitting(data: Floats, sittings: Sequence[int]) -> list[Floats]:
+def _by_sitting(data: Floats, sittings: Numbers) -> list[Floats]:
     """The values of each sitting. One with fewer than MIN_BOOTS boots counts with the sitting before it, or after."""
     if not len(sittings):
         return [data]
     parts: list[Floats] = []
-    start = 0
-    for _, group in groupby(sittings):
-        end = start + sum(1 for _ in group)
-        part = data[start:end]
+    for part in np.split(data, np.flatnonzero(sittings[1:] != sittings[:-1]) + 1):
         if parts and min(len(part), len(parts[-1])) < MIN_BOOTS:
             parts[-1] = np.concatenate([parts[-1], part])
         else:
             parts.append(part)
-        start = end
     return parts
 
 
-def _of_one_sitting(data: Floats, level: float) -> Interval:
-    n, plain, mid = len(data), median_interval(data, level=level), median(data)
-    factor = max(_widening(n, _upper_correlation(data)), 1.0 if n >= ENOUGH else _ROUGH)
+def _of_one_sitting(sitting: _Sitting, level: float) -> Interval:
+    data = sitting.ordered
+    n, plain, mid = len(data), sorted_median_interval(data, level=level), sorted_median(data)
+    factor = max(_widening(n, sitting.correlation), 1.0 if n >= ENOUGH else _ROUGH)
     if math.isinf(mid):
         # There is no distance to infinity that could be widened. Nothing below the fastest boot was seen.
-        return Interval(float(data.min()), math.inf, plain.level)
-    logs = float(data.min()) > 0
+        return Interval(float(data[0]), math.inf, plain.level)
+    logs = float(data[0]) > 0
     low, high = (_moved(mid, limit, factor, logs=logs) for limit in (plain.low, plain.high))
     return Interval(low, high, plain.level)
 
 
-def _quantile_of_one_sitting(data: Floats, q: float, level: float) -> Interval:
+def _quantile_of_one_sitting(sitting: _Sitting, q: float, level: float) -> Interval:
+    data = sitting.data
     needed = boots_for_interval(q, level)
     worth = len(data)
     if worth >= needed:
-        worth = math.floor(len(data) / _widening(len(data), _upper_correlation(data) ** 2) ** 2)
+        worth = math.floor(len(data) / _widening(len(data), sitting.correlation**2) ** 2)
     if worth < needed:
         raise TooFewBootsError(
             f"the {q:.0%} quantile of {len(data)} boots of a sitting, which resemble their neighbours and are worth "
             f"{worth} independent ones: n too small, {needed} are needed",
             hint="run more blocks in one sitting, or read the median",
         )
-    ordered = ascending(data)
+    ordered = sitting.ordered
     # One place further out than rounding asks for costs little width.
     low, high = (share * len(data) for share in _quantile_shares(worth, q, level))
     ends = ordered[max(math.floor(low) - 1, 0)], ordered[min(math.ceil(high), len(data)) - 1]
@@ -188,6 +224,12 @@ def _upper_correlation(data: Floats) -> float:
 
 def _mid_ranks(data: Floats) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Twice the ranks from 0; doubled so that the middle of the places that ties share is a whole number."""
+    order = np.argsort(data)
+    ordered = data[order]
+    if (ordered[1:] != ordered[:-1]).all():
+        plain = np.empty(len(data), dtype=np.int64)
+        plain[order] = np.arange(0, 2 * len(data), 2)
+        return plain
     _, inverse, counts = np.unique(data, return_inverse=True, return_counts=True)
     before = np.cumsum(counts) - counts
     return np.asarray((2 * before + counts - 1)[inverse], dtype=np.int64)

@@ -129,7 +129,11 @@ def median(values: Values) -> float:
     Raises:
         TooFewBootsError: no values.
     """
-    data = ascending(values)
+    return sorted_median(ascending(values))
+
+
+def sorted_median(data: Floats) -> float:
+    """``median`` of values that are ascending."""
     if not len(data):
         raise TooFewBootsError("the median of no boots", hint="the report lists the failures of this cell")
     return _middle(data)
@@ -144,7 +148,11 @@ def median_interval(values: Values, *, level: float = 0.95) -> Interval:
         TooFewBootsError: n below 5.
     References: Hettmansperger & Sheather 1986, Confidence intervals based on interpolated order statistics.
     """
-    data = ascending(values)
+    return sorted_median_interval(ascending(values), level=level)
+
+
+def sorted_median_interval(data: Floats, *, level: float = 0.95) -> Interval:
+    """``median_interval`` of values that are ascending."""
     _require(len(data))
     return _limits(data, level)
 
@@ -391,14 +399,18 @@ def _median_limits(data: Floats, level: float) -> tuple[float, float, float]:
 def _plan(n: int, level: float) -> tuple[int, float, float]:
     """Which order statistic (from 0), how far towards the next inner one, and the level that is reached."""
 
-    def covers(depth: int) -> float:
-        return float(1 - 2 * sum(math.comb(n, k) for k in range(depth)) / 2**n)
+    def covers(tail: int) -> float:
+        return float(1 - 2 * tail / 2**n)
 
-    depth = max((d for d in range(1, n // 2 + 1) if covers(d) >= level), default=0)
+    # The samples of which fewer than ``depth`` values lie below the median, out of 2^n. From one depth to the next, so
+    # that thousands of boots take milliseconds.
+    depth, tail, choices = 0, 0, 1
+    while 2 * (depth + 1) <= n and covers(tail + choices) >= level:
+        tail, depth, choices = tail + choices, depth + 1, choices * (n - depth) // (depth + 1)
     if depth == 0:
         return 0, 0.0, covers(1)
-    if 2 * (depth + 1) > n or covers(depth) - level < _SMALL_SURPLUS:
-        return depth - 1, 0.0, covers(depth)
-    surplus = (covers(depth) - level) / (covers(depth) - covers(depth + 1))
+    if 2 * (depth + 1) > n or covers(tail) - level < _SMALL_SURPLUS:
+        return depth - 1, 0.0, covers(tail)
+    surplus = (covers(tail) - level) / (covers(tail) - covers(tail + choices))
     share = (n - depth) * surplus / (depth + (n - 2 * depth) * surplus)
     return depth - 1, share, level
