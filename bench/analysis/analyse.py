@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import math
-from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence, Set
+from pathlib import Path
 
-from bench.analysis.certified import with_doubts
-from bench.analysis.compare import TOLERANCE, compare, drift, inside_facts
-from bench.analysis.exercises import exercise_headline
-from bench.analysis.in_order import estimate, quantile
-from bench.analysis.metrics import CPU, DISK, MEMORY, Metric, endpoint_metric, headline, in_order
-from bench.analysis.results import (
-    Analysis,
-    Boot,
-    CellSummary,
-    MetricSeries,
-    NotComparableError,
-    Sample,
-    SeriesTable,
-    by_cell,
-)
+from bench.analysis.compare import TOLERANCE, compare, drift
+from bench.analysis.expected import costs, goals, good_boots
+from bench.analysis.in_order import Course
+from bench.analysis.metrics import Metric, endpoint_metric, headline, in_order
+from bench.analysis.pool import Pool, check, check_source
+from bench.analysis.results import Analysis, Boot, CellSummary, MetricSeries, Sample, SeriesTable, by_cell
 from bench.analysis.storms import is_storm
 from bench.analysis.values import Chain, disturbances, start_chain, stop_chain, values_of
-from bench.records.manifest import Manifest
-from bench.records.record import Endpoint, Record
-from bench.scenario.model import Scenario
+from bench.records.campaign import each_record
+from bench.records.manifest import Manifest, read_manifest
+from bench.records.record import Record
+from bench.records.reduced import reduced
 from bench.util.errors import TooFewBootsError
+from bench.util.memory import collection_paused
 
 
-def analyse(manifest: Manifest, records: Sequence[Record], *, tolerance: float = TOLERANCE) -> Analysis:
+def analyse(manifest: Manifest, records: Iterable[Record], *, tolerance: float = TOLERANCE) -> Analysis:
     """All results of one campaign.
 
     Args:
@@ -39,18 +32,50 @@ def analyse(manifest: Manifest, records: Sequence[Record], *, tolerance: float =
     Raises:
         NotComparableError: the records are not all of this campaign, or one cell mixes sources.
     """
-    check_pool(manifest, records)
-    records = with_doubts(manifest, records)
-    series = to_series(manifest, records)
+    pool = Pool(manifest)
+    for record in records:
+        pool.add(record)
+    return _analysis(manifest, pool, tolerance)
+
+
+def analyse_directory(path: Path, *, tolerance: float = TOLERANCE) -> Analysis:
+    """All results of the campaign in a directory, with records that hold only what reports show of single ones.
+
+    The results are those of ``analyse``. Each record is forgotten once its numbers are taken, which needs a tenth of
+    the memory.
+
+    Raises:
+        CampaignError, RecordError: as ``bench.records.campaign.read_campaign``.
+        NotComparableError: as ``analyse``.
+    """
+    manifest = read_manifest(path)
+    planned = {trial.number: trial for trial in manifest.plan}
+
+    def keep(record: Record) -> Record:
+        trial = planned.get(record.trial.number, record.trial)
+        return reduced(record, trial=trial if trial == record.trial else record.trial, storm=is_storm(record))
+
+    pool, damaged = Pool(manifest, keep=keep), list[str]()
+    with collection_paused():
+        for record in each_record(path, damaged):
+            pool.add(record)
+    return _analysis(manifest.model_copy(update={"notes": (*manifest.notes, *damaged)}), pool, tolerance)
+
+
+def _analysis(manifest: Manifest, pool: Pool, tolerance: float) -> Analysis:
+    records = pool.records()
+    series, inside = pool.series(records), {key: columns.inside for key, columns in pool.cells.items()}
     return Analysis(
         manifest=manifest,
-        records=tuple(records),
+        records=records,
         series=series,
         summaries=summarise(series, records),
-        comparisons=compare(manifest, series, records, tolerance=tolerance),
+        comparisons=compare(manifest, series, inside, tolerance=tolerance),
         drifts=tuple(drift(manifest, name, series) for name in manifest.scenarios),
-        chains={key: start_chain(_good(group)) for key, group in by_cell(records).items()},
-        inside={key: inside_facts(group) for key, group in by_cell(records).items()},
+        chains={key: start_chain(good_boots([records[row] for row in cell.rows])) for key, cell in pool.cells.items()},
+        inside=inside,
+        flushes={key: columns.flushes for key, columns in pool.cells.items()},
+        sampled={key: columns.sampled for key, columns in pool.cells.items()},
     )
 
 
@@ -63,22 +88,9 @@ def check_pool(manifest: Manifest, records: Iterable[Record]) -> None:
     """
     sources: dict[str, str] = {}
     for record in records:
-        if record.campaign != manifest.id:
-            raise NotComparableError(
-                f"record {record.trial.id} is of campaign {record.campaign}, not {manifest.id}",
-                hint="analyse each campaign directory separately and compare the reports",
-            )
-        if record.trial.cell.scenario not in manifest.scenarios:
-            raise NotComparableError(
-                f"record {record.trial.id} is of scenario {record.trial.cell.scenario!r}, which the manifest lacks",
-                hint="the manifest or the records were edited; restore the campaign directory",
-            )
-        first = sources.setdefault(record.trial.cell.key, record.source)
-        if record.source != first:
-            raise NotComparableError(
-                f"{record.trial.cell.key} mixes {first} and {record.source} records",
-                hint="measured, replayed and simulated boots are never pooled; use a campaign for each",
-            )
+        check(manifest, record)
+        key = record.trial.cell.key
+        check_source(key, sources.setdefault(key, record.source), record)
 
 
 def to_samples(manifest: Manifest, records: Sequence[Record]) -> tuple[Sample, ...]:
@@ -94,30 +106,14 @@ def to_samples(manifest: Manifest, records: Sequence[Record]) -> tuple[Sample, .
     )
 
 
-def to_series(manifest: Manifest, records: Sequence[Record]) -> SeriesTable:
-    """The same values as those of ``to_samples``, by cell and metric."""
-    table: dict[str, dict[str, MetricSeries]] = {}
-    for record, boot, values in _boots(manifest, records):
-        cell = record.trial.cell
-        of_cell = table.setdefault(cell.key, {})
-        for metric, value in values.items():
-            series = of_cell.get(metric)
-            if series is None:
-                name = Metric(metric)
-                series = MetricSeries(cell=cell, metric=name, source=record.source, boots=[], values=array("d"))
-                of_cell[name] = series
-            series.boots.append(boot)
-            series.values.append(value)
-    return table
-
-
 def _boots(manifest: Manifest, records: Sequence[Record]) -> Iterator[tuple[Record, Boot, dict[str, float]]]:
     """Each record with its values by metric, cell by cell."""
     for group in by_cell(records).values():
-        good = _good(group)
+        good = good_boots(group)
         chains = (start_chain(good), stop_chain(good))
         scenario = manifest.scenarios[group[0].trial.cell.scenario].scenario
-        expected = {endpoint_metric(end) for _, end in chains[0]} | _expected(scenario, good) | _costs(good)
+        names = set.intersection(*(set(values_of(record, ())) for record in good)) if good else set()
+        expected = {endpoint_metric(end) for _, end in chains[0]} | goals(scenario, good) | costs(names)
         main = headline(scenario)
         for record in group:
             trial = record.trial
@@ -135,40 +131,11 @@ def summarise(series: SeriesTable, records: Iterable[Record]) -> tuple[CellSumma
         if record.outcome != "ok":
             lost[record.trial.cell.key][record.outcome] += 1
     return tuple(
-        _summary(series[key][metric], found, boots[key], lost[key])
+        _summary(series[key][metric], boots[key], lost[key])
         for key in sorted(series)
         for metric in in_order(series[key])
-        if (found := series[key][metric].measured())
+        if len(series[key][metric].boots.measured)
     )
-
-
-def _good(records: Sequence[Record]) -> list[Record]:
-    """Boots that ended well; warm-ups only when there are no others."""
-    good = [record for record in records if record.outcome == "ok"]
-    return [record for record in good if not record.trial.warmup] or good
-
-
-def _expected(scenario: Scenario, good: Sequence[Record]) -> set[Metric]:
-    """Metrics that every boot of a cell should have: the headline, the end of the start, the exercise's headline."""
-    goal = Endpoint.REPLIED if scenario.ready.when == "http" else Endpoint.READY
-    asked = {headline(scenario)}
-    # A box without an agent gets ready and is not asked for a reply, so no good boot has one.
-    if not good or any(goal in record.endpoints_ns for record in good):
-        asked.add(endpoint_metric(goal))
-    answer = exercise_headline(scenario)
-    return asked if answer is None else asked | {answer}
-
-
-def _costs(good: Sequence[Record]) -> set[Metric]:
-    """The metrics that a failed boot counts as worst in: costs of the whole box and values of its exercise.
-
-    Only those that all boots that ended well have.
-
-    A plain number, as of operations, has no worst value: infinite operations would look like more work done.
-    """
-    names = set.intersection(*(set(values_of(record, ())) for record in good)) if good else set()
-    shared = map(Metric, names)
-    return {one for one in shared if (one.kind == "exercise" and one.unit) or one in (MEMORY, CPU, DISK)}
 
 
 def _values(record: Record, chains: Sequence[Chain], expected: Set[Metric], main: str) -> dict[str, float]:
@@ -183,25 +150,26 @@ def _censored(record: Record, expected: Set[Metric]) -> dict[str, float]:
     return {metric: reached.get(metric, Metric(metric).worst) for metric in sorted(expected)}
 
 
-def _summary(series: MetricSeries, found: Sequence[tuple[Boot, float]], boots: int, lost: Counter[str]) -> CellSummary:
-    values, sittings = [value for _, value in found], [boot.sitting for boot, _ in found]
+def _summary(series: MetricSeries, boots: int, lost: Counter[str]) -> CellSummary:
+    found, values = series.boots, series.measured_values()
+    course = Course.of(values, found.sittings)
     try:
-        p95, reason = quantile(values, 0.95, sittings), ""
+        p95, reason = course.quantile(0.95), ""
     except TooFewBootsError as error:
         p95, reason = None, error.message
     # A storm with outcome "ok" may have lost its boxes. Its value is then censored, not missing.
     failures = lost.total()
-    missing = boots - failures - sum(boot.ok for boot, _ in found)
+    missing = boots - failures - found.good
     return CellSummary(
         cell=series.cell,
         metric=series.metric,
         source=series.source,
-        n=len(found),
+        n=len(values),
         failures=failures,
         timeouts=lost["timeout"],
         missing=max(0, missing),
-        median=estimate(values, sittings),
+        median=course.estimate(),
         p95=p95,
         p95_reason=reason,
-        doubts=sum(boot.doubts > 0 for boot, _ in found),
+        doubts=found.doubtful,
     )

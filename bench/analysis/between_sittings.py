@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Final
 
@@ -50,10 +50,16 @@ def kruskal_wallis(groups: Sequence[Sequence[float]]) -> float:
 
 def _log_ratios(base: MetricSeries, other: MetricSeries) -> list[list[float]]:
     """By sitting; without blocks whose two boots are of different sittings."""
-    left = {boot.block: (boot.sitting, value) for boot, value in base.measured()}
+    left = {block: (sitting, value) for block, sitting, value in _values(base)}
     found: dict[int, list[float]] = {}
-    for boot, value in other.measured():
-        sitting, mine = left.get(boot.block, (None, 0.0))
-        if sitting == boot.sitting and 0 < mine < math.inf and 0 < value < math.inf:
-            found.setdefault(boot.sitting, []).append(math.log(value) - math.log(mine))
+    for block, sitting, value in _values(other):
+        theirs, mine = left.get(block, (None, 0.0))
+        if sitting == theirs and 0 < mine < math.inf and 0 < value < math.inf:
+            found.setdefault(sitting, []).append(math.log(value) - math.log(mine))
     return [logs for logs in found.values() if len(logs) >= MIN_BOOTS]
+
+
+def _values(series: MetricSeries) -> Iterator[tuple[int, int, float]]:
+    """Block, sitting and value of each boot without warm-ups."""
+    boots = series.boots
+    return zip(boots.blocks, boots.sittings.tolist(), series.measured_values().tolist(), strict=True)

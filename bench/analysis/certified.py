@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from typing import Final
 
@@ -18,17 +17,52 @@ from bench.util.units import parse_bytes
 # Trials do not report these, or they differ from boot to boot.
 _NOT_IN_TRIALS: Final = ("digest", "mounts", "memory_usable")
 # A workload may change these itself, such as a server that drops root. Then every trial shows the change.
-_ITS_OWN: Final = ("uid", "gid", "groups", "cwd", "cap_eff", "cap_bnd", "seccomp", "no_new_privs")
+_ITS_OWN: Final[tuple[FactName, ...]] = ("uid", "gid", "groups", "cwd", "cap_eff", "cap_bnd", "seccomp", "no_new_privs")
 
 Deviations = Mapping[FactName, tuple[str, str]]
 """By fact, the value in a trial and the value in the certificate, both canonical."""
 
 
+class Deviating:
+    """Records one after another, and which of their facts differ from the certificate of their scenario."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._seen = 0
+        self._found: dict[int, tuple[Cell, Deviations]] = {}
+        self._every: dict[tuple[str, FactName], bool] = {}
+        """By scenario and fact that a workload can change itself: whether it differs in every trial that reports it."""
+
+    def add(self, record: Record) -> None:
+        """Look at the next record."""
+        cell, number = record.trial.cell, self._seen
+        self._seen += 1
+        if cell.scenario not in self._manifest.certificates:
+            return
+        deviations = _deviations(self._manifest, record)
+        if deviations:
+            self._found[number] = cell, deviations
+        for fact in _ITS_OWN:
+            if self._every.get((cell.scenario, fact), True) and FACT[fact].read(record.inside) is not None:
+                self._every[cell.scenario, fact] = fact in deviations
+
+    def doubts(self) -> dict[int, tuple[str, ...]]:
+        """By the number of the record, from 0, its further doubts. A fact that differs in every trial is no doubt."""
+        excused = {key for key, every in self._every.items() if every}
+        found = {number: _marks(cell, deviations, excused) for number, (cell, deviations) in self._found.items()}
+        return {number: marks for number, marks in found.items() if marks}
+
+
 def with_doubts(manifest: Manifest, records: Sequence[Record]) -> tuple[Record, ...]:
     """The records, with a doubt for each fact that differs from their scenario's certificate."""
-    found = [_deviations(manifest, record) for record in records]
-    excused = _own_doing(records, found)
-    return tuple(_doubted(record, deviations, excused) for record, deviations in zip(records, found, strict=True))
+    deviating = Deviating(manifest)
+    for record in records:
+        deviating.add(record)
+    further = deviating.doubts()
+    return tuple(
+        record.model_copy(update={"doubts": (*record.doubts, *further[number])}) if number in further else record
+        for number, record in enumerate(records)
+    )
 
 
 def _deviations(manifest: Manifest, record: Record) -> Deviations:
@@ -58,22 +92,14 @@ def _asked(fact: FactName, level: str) -> str:
     return f"limit {parse_bytes(level)}" if fact == "memory" else level
 
 
-def _own_doing(records: Sequence[Record], found: Sequence[Deviations]) -> set[tuple[str, FactName]]:
-    """Scenarios and facts that differ in every trial that reports them and that a workload can change."""
-    deviate: dict[tuple[str, FactName], list[bool]] = defaultdict(list)
-    for record, deviations in zip(records, found, strict=True):
-        for fact in FACT_NAMES:
-            if fact in _ITS_OWN and FACT[fact].read(record.inside) is not None:
-                deviate[record.trial.cell.scenario, fact].append(fact in deviations)
-    return {key for key, every in deviate.items() if all(every)}
-
-
-def _doubted(record: Record, deviations: Deviations, excused: Set[tuple[str, FactName]]) -> Record:
-    levels = record.trial.cell.factors
-    marks = tuple(
+def _marks(cell: Cell, deviations: Deviations, excused: Set[tuple[str, FactName]]) -> tuple[str, ...]:
+    return tuple(
         f"inside: {FACT[fact].title} is {FACT[fact].show(seen)}, and "
-        + (f"{FACT[fact].show(due)} was asked for" if fact in levels else f"was {FACT[fact].show(due)} when certified")
+        + (
+            f"{FACT[fact].show(due)} was asked for"
+            if fact in cell.factors
+            else f"was {FACT[fact].show(due)} when certified"
+        )
         for fact, (seen, due) in deviations.items()
-        if (record.trial.cell.scenario, fact) not in excused
+        if (cell.scenario, fact) not in excused
     )
-    return record.model_copy(update={"doubts": (*record.doubts, *marks)}) if marks else record

@@ -10,11 +10,10 @@ from typing import Final
 from bench.analysis.between_sittings import sittings_note
 from bench.analysis.exact import false_discovery, rank_sum, signed_rank
 from bench.analysis.metrics import Metric, headline, in_order
-from bench.analysis.results import Comparison, Drift, MetricSeries, SeriesTable, by_cell, cells_of
+from bench.analysis.results import Comparison, Drift, MetricSeries, SeriesTable, cells_of
 from bench.analysis.stats import Interval, RatioEstimate, RatioVerdict, Trend, band, median_ratio, trend, verdict
 from bench.plan.trials import Cell
 from bench.records.manifest import Manifest
-from bench.records.record import Record
 from bench.util.errors import TooFewBootsError
 
 TOLERANCE: Final = 0.05
@@ -36,10 +35,17 @@ Pair = tuple[Mapping[int, float], Mapping[int, float]]
 
 
 def compare(
-    manifest: Manifest, series: SeriesTable, records: Sequence[Record], *, tolerance: float = TOLERANCE
+    manifest: Manifest,
+    series: SeriesTable,
+    inside: Mapping[str, Mapping[str, tuple[str, ...]]],
+    *,
+    tolerance: float = TOLERANCE,
 ) -> tuple[Comparison, ...]:
-    """Every cell against the baseline cell with the same factors, for every metric that both have."""
-    inside = {key: inside_facts(group) for key, group in by_cell(records).items()}
+    """Every cell against the baseline cell with the same factors, for every metric that both have.
+
+    Args:
+        inside: what the boxes of each cell reported about themselves, as ``Analysis.inside``.
+    """
     found: list[Comparison] = []
     for scenario, entry in manifest.scenarios.items():
         for base, other in _pairs(cells_of(manifest, scenario), entry.scenario.baseline):
@@ -223,15 +229,6 @@ def _drift_note(scenario: str, box: str, moved: Trend) -> str:
         f"{scenario}: {box} became {abs(moved.change):.0%} {way} from the first block to the last "
         f"[{low:+.0%}, {high:+.0%}]: the host drifted; ratios within blocks still hold"
     )
-
-
-def inside_facts(records: Sequence[Record]) -> dict[str, tuple[str, ...]]:
-    """The distinct values, sorted, of each fact that these boots reported; one value when all boots agree."""
-    facts: dict[str, set[str]] = {}
-    for record in records:
-        for key, value in record.inside.items():
-            facts.setdefault(key, set()).add(value)
-    return {key: tuple(sorted(values)) for key, values in sorted(facts.items())}
 
 
 def _inside_notes(base: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -144,6 +144,10 @@ def false_discovery(p_values: Sequence[float]) -> list[float]:
 def _log_ratios(base: Mapping[int, float], other: Mapping[int, float]) -> Floats:
     """The log ratios of the blocks that hold both, in order, without those in which both sides were cut off."""
     shared = [block for block in sorted(base.keys() & other.keys()) if not base[block] == other[block] == math.inf]
+    if len(shared) > EXACT_MOST:
+        sides = [np.array([side[block] for block in shared], dtype=np.float64) for side in (base, other)]
+        if all((side > 0).all() and np.isfinite(side).all() for side in sides):
+            return np.asarray(np.log(sides[1]) - np.log(sides[0]))
     return np.array([_log_ratio(base[block], other[block]) for block in shared], dtype=np.float64)
 
 

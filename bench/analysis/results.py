@@ -10,13 +10,15 @@ from functools import cached_property
 from itertools import chain
 from typing import NamedTuple
 
+import numpy as np
+
 from bench.analysis.in_order import Quantile
 from bench.analysis.metrics import Metric
-from bench.analysis.stats import Estimate, RatioEstimate, RatioVerdict, Trend
+from bench.analysis.stats import Estimate, Floats, RatioEstimate, RatioVerdict, Trend
 from bench.analysis.values import Chain
 from bench.plan.trials import Cell
 from bench.records.manifest import Manifest
-from bench.records.record import Record
+from bench.records.record import Record, Samples
 from bench.scenario.model import Scenario
 from bench.util.errors import UsageError
 
@@ -84,6 +86,35 @@ class Boot(NamedTuple):
         )
 
 
+class Boots(tuple[Boot, ...]):
+    """Boots in the order of the records, warm-ups included; the other attributes are about boots without warm-ups."""
+
+    @cached_property
+    def measured(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """Their places."""
+        return np.flatnonzero([not boot.warmup for boot in self])
+
+    @cached_property
+    def blocks(self) -> list[int]:
+        """The block of each."""
+        return [boot.block for boot in self if not boot.warmup]
+
+    @cached_property
+    def sittings(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """The sitting of each."""
+        return np.array([boot.sitting for boot in self if not boot.warmup], dtype=np.int64)
+
+    @cached_property
+    def good(self) -> int:
+        """How many gave a result."""
+        return sum(boot.ok for boot in self if not boot.warmup)
+
+    @cached_property
+    def doubtful(self) -> int:
+        """How many have a disturbance."""
+        return sum(boot.doubts > 0 for boot in self if not boot.warmup)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricSeries:
     """One metric of one cell: a value for each boot that has one, warm-ups included, in the order of the records.
@@ -97,7 +128,7 @@ class MetricSeries:
     cell: Cell
     metric: Metric
     source: str
-    boots: list[Boot]
+    boots: Boots
     values: array[float]
 
     def samples(self) -> Iterator[Sample]:
@@ -105,13 +136,14 @@ class MetricSeries:
         for boot, value in zip(self.boots, self.values, strict=True):
             yield boot.sample(self.cell, self.source, self.metric, value)
 
-    def measured(self) -> list[tuple[Boot, float]]:
-        """Boots and values without warm-ups."""
-        return [pair for pair in zip(self.boots, self.values, strict=True) if not pair[0].warmup]
+    def measured_values(self) -> Floats:
+        """Values without warm-ups."""
+        values = np.frombuffer(self.values, dtype=np.float64)
+        return values if len(self.boots.measured) == len(values) else values[self.boots.measured]
 
     def by_block(self) -> dict[int, float]:
         """Values by block, without warm-ups."""
-        return {boot.block: value for boot, value in self.measured()}
+        return dict(zip(self.boots.blocks, self.measured_values().tolist(), strict=True))
 
 
 SeriesTable = Mapping[str, Mapping[str, MetricSeries]]
@@ -188,6 +220,8 @@ class Analysis:
         series: every value, by cell key and metric.
         chains: the endpoints of a start in order, by cell key.
         inside: what the boxes reported about themselves, by cell key and fact, with every distinct value.
+        flushes: by cell key, how many boots say so of whether a sync reaches the disk: see ``Flush.honoured``.
+        sampled: by cell key, samples of measured boots in their order, evenly chosen where there are many.
     """
 
     manifest: Manifest
@@ -198,6 +232,8 @@ class Analysis:
     drifts: tuple[Drift, ...]
     chains: Mapping[str, Chain]
     inside: Mapping[str, Mapping[str, tuple[str, ...]]]
+    flushes: Mapping[str, Mapping[str, int]]
+    sampled: Mapping[str, tuple[Samples, ...]]
 
     def scenario(self, name: str) -> Scenario:
         """The scenario of that name, as the campaign ran it. Raises KeyError."""

@@ -24,6 +24,7 @@ from bench.util.durable import (
     write_durably,
 )
 from bench.util.errors import BoxbenchWarning, CampaignError, RecordError
+from bench.util.memory import collection_paused
 from bench.util.tree import remove_tree
 
 RECORDS: Final = "records.jsonl"
@@ -256,7 +257,8 @@ def read_campaign(path: Path) -> tuple[Manifest, tuple[Record, ...]]:
         CampaignError, RecordError: as ``read_manifest`` and ``read_records``.
     """
     manifest = read_manifest(path)
-    records, damaged = _whole_lines(path / RECORDS)
+    damaged: list[str] = []
+    records = _all_records(path, damaged)
     return manifest.model_copy(update={"notes": (*manifest.notes, *damaged)}), records
 
 
@@ -269,29 +271,52 @@ def read_records(path: Path) -> tuple[Record, ...]:
         CampaignError: the file cannot be read.
         RecordError: a trial has two records.
     """
-    return _whole_lines(path / RECORDS)[0]
+    return _all_records(path, [])
 
 
-def _whole_lines(file: Path) -> tuple[tuple[Record, ...], tuple[str, ...]]:
-    """The records of a file, and a sentence for each line that is none; each sentence is also a warning."""
-    found: dict[str, tuple[int, Record]] = {}
-    damaged = []
-    # Text after the last newline was being written when boxbench died.
-    for number, line in enumerate(_read(file).split(b"\n")[:-1], start=1):
+def each_record(path: Path, damaged: list[str]) -> Iterator[Record]:
+    """The records of a campaign one after another, as ``read_records`` reads them.
+
+    Args:
+        damaged: gets a sentence for each line that is no record; each is also a warning.
+
+    Raises:
+        CampaignError, RecordError: as ``read_records``.
+    """
+    file = path / RECORDS
+    found: dict[str, int] = {}
+    for number, line in enumerate(_lines(file), start=1):
         try:
             record = parse_record(line, where=f"{file.name}:{number}")
         except RecordError as error:
             damaged.append(f"{error.message}; the line was left out, and its trial counts as not run.")
-            again = f"`boxbench resume {file.parent}` runs it again on the same host."
-            warnings.warn(f"{file.parent}: {damaged[-1]} {again}", BoxbenchWarning, stacklevel=3)
+            again = f"`boxbench resume {path}` runs it again on the same host."
+            warnings.warn(f"{path}: {damaged[-1]} {again}", BoxbenchWarning, stacklevel=2)
             continue
-        first, _ = found.setdefault(record.trial.id, (number, record))
+        first = found.setdefault(record.trial.id, number)
         if first != number:
             raise RecordError(
                 f"{file}:{number}: trial {record.trial.id} has more than one record; the first is in line {first}",
                 hint="the file was edited, or joined from two; restore it",
             )
-    return tuple(record for _, record in found.values()), tuple(damaged)
+        yield record
+
+
+def _all_records(path: Path, damaged: list[str]) -> tuple[Record, ...]:
+    with collection_paused():
+        return tuple(each_record(path, damaged))
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    """The lines of a file without their ends; none when there is no such file. Raises CampaignError."""
+    try:
+        with file.open("rb") as stream:
+            # Text after the last newline was being written when boxbench died.
+            yield from (line[:-1] for line in stream if line.endswith(b"\n"))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _unreadable(file, error) from None
 
 
 def _read(file: Path) -> bytes:
@@ -301,9 +326,11 @@ def _read(file: Path) -> bytes:
     except FileNotFoundError:
         return b""
     except OSError as error:
-        raise CampaignError(
-            f"{file} cannot be read: {error.strerror}", hint="restore the file, or run the campaign again"
-        ) from None
+        raise _unreadable(file, error) from None
+
+
+def _unreadable(file: Path, error: OSError) -> CampaignError:
+    return CampaignError(f"{file} cannot be read: {error.strerror}", hint="restore the file, or run the campaign again")
 
 
 def _lock(path: Path) -> int:

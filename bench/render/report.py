@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.analysis.analyse import analyse
+from bench.analysis.analyse import analyse_directory
 from bench.analysis.results import Analysis
-from bench.records.campaign import read_campaign
 from bench.render import html, markdown
 from bench.render.content import View
 from bench.render.figures import save_figures
@@ -49,7 +48,7 @@ def write_report(path: Path, *, out: Path | None = None, png: bool = True) -> Re
         RecordError: a line of the records is not a record.
         NotComparableError: the records mix campaigns or sources.
     """
-    analysis = analyse(*read_campaign(path))
+    analysis = analyse_directory(path)
     target = out or path
     try:
         return _write(analysis, path, target, png=png)

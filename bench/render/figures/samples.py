@@ -93,11 +93,7 @@ def _sentence(analysis: Analysis, cells: list[Cell]) -> str:
 
 
 def _sampled(analysis: Analysis, cell: Cell) -> list[Samples]:
-    found = [
-        record.samples
-        for record in analysis.records_of(cell)
-        if not record.trial.warmup and record.samples is not None and len(record.samples.at_ns) >= _LEAST_SAMPLES
-    ]
+    found = [samples for samples in analysis.sampled.get(cell.key, ()) if len(samples.at_ns) >= _LEAST_SAMPLES]
     return found[:: -(-len(found) // _MOST_LINES)] if found else []
 
 

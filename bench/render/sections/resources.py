@@ -113,7 +113,7 @@ def _shown(summary: CellSummary | None) -> str:
 def _flush(analysis: Analysis, cell: Cell) -> tuple[str, str]:
     """The median time of one sync on the box's clock, and whether syncs reached the disk, by count of boots."""
     took = analysis.summary(cell, "disk.flush.sync_ns")
-    answers = Counter(record.flush.honoured for record in analysis.records_of(cell) if record.flush is not None)
+    answers = analysis.flushes.get(cell.key, {})
     definite = {answer: count for answer, count in answers.items() if answer != "cannot tell"}
     if not answers:
         return median_text(took), MISSING

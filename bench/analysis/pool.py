@@ -1,0 +1,246 @@
+"""The records of a campaign one after another, into columns of numbers. Afterwards a record need not be kept whole."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
+from typing import Final
+
+import numpy as np
+
+from bench.analysis.certified import Deviating
+from bench.analysis.expected import costs, goals, good_boots
+from bench.analysis.metrics import Metric, endpoint_metric, headline
+from bench.analysis.results import Boot, Boots, MetricSeries, NotComparableError, SeriesTable
+from bench.analysis.stats import Floats
+from bench.analysis.storms import is_storm
+from bench.analysis.values import Chain, disturbances, start_chain, stop_chain, values_of
+from bench.plan.trials import Cell
+from bench.records.manifest import Manifest
+from bench.records.record import Endpoint, Record, Samples
+from bench.scenario.model import Scenario
+
+MOST_SAMPLED: Final = 64
+"""Boots of a cell whose samples are kept at least, if there are so many; at most twice as many."""
+
+Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
+Keep = Callable[[Record], Record]
+
+
+class CellColumns:
+    """One cell: its records, and a column of each metric with NaN where a record has none."""
+
+    def __init__(self, cell: Cell, source: str) -> None:
+        self.cell = cell
+        self.source = source
+        self.rows: list[int] = []
+        """The numbers of its records among all."""
+        self.storms = bytearray()
+        self.flushes: Counter[str] = Counter()
+        self._columns: dict[str, array[float]] = {}
+        self._facts: dict[str, set[str]] = {}
+        self._sampled: list[Samples] = []
+        self._seen = 0
+        self._stride = 1
+
+    def add(self, record: Record, row: int) -> None:
+        """Take the numbers of the next record."""
+        at = len(self.rows)
+        for name, value in values_of(record, ()).items():
+            column = self._columns.get(name)
+            if column is None:
+                column = self._columns[name] = array("d")
+            if len(column) < at:
+                column.extend(repeat(math.nan, at - len(column)))
+            column.append(value)
+        self.rows.append(row)
+        self.storms.append(is_storm(record))
+        for key, text in record.inside.items():
+            self._facts.setdefault(key, set()).add(text)
+        if record.flush is not None:
+            self.flushes[record.flush.honoured] += 1
+        if record.samples is not None and not record.trial.warmup:
+            self._sample(record.samples)
+
+    def _sample(self, samples: Samples) -> None:
+        """Keep every boot's, then every second one's, every fourth one's, ...: evenly, and never too many."""
+        if self._seen % self._stride == 0:
+            self._sampled.append(samples)
+        self._seen += 1
+        if len(self._sampled) > 2 * MOST_SAMPLED:
+            self._sampled, self._stride = self._sampled[::2], 2 * self._stride
+
+    @property
+    def sampled(self) -> tuple[Samples, ...]:
+        """Samples of measured boots, in their order."""
+        return tuple(self._sampled)
+
+    @property
+    def inside(self) -> dict[str, tuple[str, ...]]:
+        """The distinct values, sorted, of each fact that the boots reported."""
+        return {key: tuple(sorted(values)) for key, values in sorted(self._facts.items())}
+
+    def column(self, name: str) -> Floats:
+        """The values of a metric by row; NaN where there is none."""
+        found = np.full(len(self.rows), np.nan)
+        values = self._columns.get(name)
+        if values is not None:
+            found[: len(values)] = values
+        return found
+
+    def series(self, scenario: Scenario, records: Sequence[Record]) -> dict[str, MetricSeries]:
+        """The cell's values by metric. A failed boot has the worst value of what every boot should have.
+
+        Args:
+            records: those of this cell, with all of their doubts.
+        """
+        good = good_boots(records)
+        chains = start_chain(good), stop_chain(good)
+        ok = np.array([record.outcome == "ok" for record in records], dtype=np.bool_)
+        storm = np.frombuffer(bytes(self.storms), dtype=np.bool_)
+        chosen = {id(record) for record in good}
+        shared = self._shared(np.array([id(record) in chosen for record in records], dtype=np.bool_))
+        expected = goals(scenario, good) | costs(shared) | {endpoint_metric(end) for _, end in chains[0]}
+        columns = {name: self.column(name) for name in self._columns}
+        columns |= self._phases(chains, records, ok & ~storm)
+        for name in sorted(expected):
+            column = columns.setdefault(name, self.column(name))
+            column[np.isnan(column) & ~ok & ~storm] = Metric(name).worst
+        main = headline(scenario)
+        if (ok & storm).any():
+            # All boxes of a storm may be lost, which is a result. A storm that was refused is none.
+            lost = columns.setdefault(main, self.column(main))
+            lost[np.isnan(lost) & ok & storm] = math.inf
+        return self._without_gaps(columns, expected, ok, [_boot(record) for record in records])
+
+    def _shared(self, good: Mask) -> list[str]:
+        """The metrics that all of these rows have."""
+        if not good.any():
+            return []
+        return [name for name in self._columns if not np.isnan(self.column(name)[good]).any()]
+
+    def _phases(self, chains: Sequence[Chain], records: Sequence[Record], among: Mask) -> dict[str, Floats]:
+        """The time between consecutive endpoints, in the rows that have both."""
+        found: dict[str, Floats] = {}
+        for start, end in (link for chain in chains for link in chain):
+            phase = self._instants(end, records) - self._instants(start, records)
+            phase[~among] = np.nan
+            found[Metric.of("phase", start, end, unit="ns")] = phase
+        return found
+
+    def _instants(self, endpoint: Endpoint, records: Sequence[Record]) -> Floats:
+        if endpoint is not Endpoint.REQUESTED:
+            return self.column(endpoint_metric(endpoint))
+        return np.array([0.0 if endpoint in record.endpoints_ns else np.nan for record in records])
+
+    def _without_gaps(
+        self, columns: Mapping[str, Floats], expected: set[Metric], ok: Mask, boots: Sequence[Boot]
+    ) -> dict[str, MetricSeries]:
+        # Most metrics are in the same boots, which are then one tuple.
+        known: dict[bytes, Boots] = {}
+        table: dict[str, MetricSeries] = {}
+        for name, column in columns.items():
+            present = ~np.isnan(column) & (ok | (name in expected))
+            if not present.any():
+                continue
+            key = present.tobytes()
+            if key not in known:
+                known[key] = Boots(boots[at] for at in np.flatnonzero(present).tolist())
+            metric = Metric(name)
+            values = array("d", column[present].tobytes())
+            table[metric] = MetricSeries(
+                cell=self.cell, metric=metric, source=self.source, boots=known[key], values=values
+            )
+        return table
+
+
+class Pool:
+    """All records of a campaign so far, by cell.
+
+    Attributes:
+        cells: by the key of the cell, in order of first appearance.
+    """
+
+    def __init__(self, manifest: Manifest, *, keep: Keep | None = None) -> None:
+        """An empty one.
+
+        Args:
+            keep: makes of a record what is kept of it; the whole record when None.
+        """
+        self.cells: dict[str, CellColumns] = {}
+        self._manifest = manifest
+        self._keep = keep
+        self._records: list[Record] = []
+        self._deviating = Deviating(manifest)
+
+    def add(self, record: Record) -> None:
+        """Take the next record. Raises NotComparableError: it cannot be analysed with those before it."""
+        check(self._manifest, record)
+        key = record.trial.cell.key
+        columns = self.cells.get(key)
+        if columns is None:
+            columns = self.cells[key] = CellColumns(record.trial.cell, record.source)
+        check_source(key, columns.source, record)
+        columns.add(record, len(self._records))
+        self._deviating.add(record)
+        self._records.append(record if self._keep is None else self._keep(record))
+
+    def records(self) -> tuple[Record, ...]:
+        """What was kept of them, with a doubt for each fact that differs from the certificate."""
+        for row, marks in self._deviating.doubts().items():
+            record = self._records[row]
+            self._records[row] = record.model_copy(update={"doubts": (*record.doubts, *marks)})
+        self._deviating = Deviating(self._manifest)
+        return tuple(self._records)
+
+    def series(self, records: Sequence[Record]) -> SeriesTable:
+        """The values by cell and metric.
+
+        Args:
+            records: those of ``records()``.
+        """
+        return {
+            key: columns.series(
+                self._manifest.scenarios[columns.cell.scenario].scenario, [records[row] for row in columns.rows]
+            )
+            for key, columns in self.cells.items()
+        }
+
+
+def check(manifest: Manifest, record: Record) -> None:
+    """Check that a record is one of the campaign's. Raises NotComparableError."""
+    if record.campaign != manifest.id:
+        raise NotComparableError(
+            f"record {record.trial.id} is of campaign {record.campaign}, not {manifest.id}",
+            hint="analyse each campaign directory separately and compare the reports",
+        )
+    if record.trial.cell.scenario not in manifest.scenarios:
+        raise NotComparableError(
+            f"record {record.trial.id} is of scenario {record.trial.cell.scenario!r}, which the manifest lacks",
+            hint="the manifest or the records were edited; restore the campaign directory",
+        )
+
+
+def check_source(key: str, first: str, record: Record) -> None:
+    """Check that a record's cell does not mix sources.
+
+    Args:
+        key: of its cell.
+        first: the source of the cell's first record.
+
+    Raises:
+        NotComparableError: it does.
+    """
+    if record.source != first:
+        raise NotComparableError(
+            f"{key} mixes {first} and {record.source} records",
+            hint="measured, replayed and simulated boots are never pooled; use a campaign for each",
+        )
+
+
+def _boot(record: Record) -> Boot:
+    trial = record.trial
+    return Boot(trial.id, trial.block, record.sitting, trial.warmup, record.outcome == "ok", len(disturbances(record)))
