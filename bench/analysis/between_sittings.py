@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from statistics import median
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
 from bench.analysis.results import MetricSeries
-from bench.analysis.stats import MIN_BOOTS
+from bench.analysis.stats import MIN_BOOTS, Floats
 
 LEVEL: Final = 0.01
 """The chance of a note where the sittings do not differ."""
@@ -27,11 +26,11 @@ def sittings_note(base: MetricSeries, other: MetricSeries) -> str:
     groups = _log_ratios(base, other)
     if len(groups) < 2 or kruskal_wallis(groups) > LEVEL:
         return ""
-    seen = ", ".join(f"{math.exp(median(logs)):.3g}" for logs in groups)
+    seen = ", ".join(f"{math.exp(float(np.median(logs))):.3g}" for logs in groups)
     return f"the ratio differs between sittings ({seen}): its interval is about these, and another may lie outside"
 
 
-def kruskal_wallis(groups: Sequence[Sequence[float]]) -> float:
+def kruskal_wallis(groups: Sequence[Sequence[float] | Floats]) -> float:
     """The p value of "all groups are of one law", by ranks; 1 where all values are equal. Two or more groups.
 
     References: Kruskal & Wallis 1952, Use of ranks in one-criterion variance analysis.
@@ -48,18 +47,14 @@ def kruskal_wallis(groups: Sequence[Sequence[float]]) -> float:
     return float(chdtrc(len(parts) - 1, (n - 1) * between / spread))
 
 
-def _log_ratios(base: MetricSeries, other: MetricSeries) -> list[list[float]]:
+def _log_ratios(base: MetricSeries, other: MetricSeries) -> list[Floats]:
     """By sitting; without blocks whose two boots are of different sittings."""
-    left = {block: (sitting, value) for block, sitting, value in _values(base)}
-    found: dict[int, list[float]] = {}
-    for block, sitting, value in _values(other):
-        theirs, mine = left.get(block, (None, 0.0))
-        if sitting == theirs and 0 < mine < math.inf and 0 < value < math.inf:
-            found.setdefault(sitting, []).append(math.log(value) - math.log(mine))
-    return [logs for logs in found.values() if len(logs) >= MIN_BOOTS]
-
-
-def _values(series: MetricSeries) -> Iterator[tuple[int, int, float]]:
-    """Block, sitting and value of each boot without warm-ups."""
-    boots = series.boots
-    return zip(boots.blocks, boots.sittings.tolist(), series.measured_values().tolist(), strict=True)
+    _, left, right = np.intersect1d(base.boots.blocks, other.boots.blocks, return_indices=True)
+    sittings = other.boots.sittings[right]
+    mine, theirs = base.measured_values()[left], other.measured_values()[right]
+    usable = (
+        (base.boots.sittings[left] == sittings) & (mine > 0) & (theirs > 0) & np.isfinite(mine) & np.isfinite(theirs)
+    )
+    logs = np.log(theirs[usable]) - np.log(mine[usable])
+    groups = [logs[sittings[usable] == sitting] for sitting in dict.fromkeys(sittings[usable].tolist())]
+    return [group for group in groups if len(group) >= MIN_BOOTS]
