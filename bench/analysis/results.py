@@ -141,6 +141,10 @@ class MetricSeries:
         values = np.frombuffer(self.values, dtype=np.float64)
         return values if len(self.boots.measured) == len(values) else values[self.boots.measured]
 
+    def measured(self) -> list[tuple[Boot, float]]:
+        """Boots and values without warm-ups."""
+        return [pair for pair in zip(self.boots, self.values, strict=True) if not pair[0].warmup]
+
     def by_block(self) -> dict[int, float]:
         """Values by block, without warm-ups."""
         return dict(zip(self.boots.blocks, self.measured_values().tolist(), strict=True))

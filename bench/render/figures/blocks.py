@@ -13,6 +13,7 @@ from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.data import Column, FigureData
 from bench.render.figures.labels import accelerators, legend_columns, legend_under, subtitle, variant
 from bench.render.figures.shown import shown
+from bench.render.figures.thin import thin_note, thinned
 from bench.render.palette import GRID, MUTED, PAPER, marker, target_colour
 from bench.render.text import cell_label, clean, describe_endpoint, is_emulated, quantity
 from bench.scenario.target_table import Marker
@@ -48,14 +49,14 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     axes.grid(visible=True, axis="y")
     _blocks(axes, [sample for _, samples in series for sample in samples])
     for cell, samples in series:
-        _points(axes, cell, samples, _shape(cells, cell))
+        _points(axes, cell, thinned(samples), _shape(cells, cell))
     legend_under(axes, columns, gap_in=0.42)
     return Drawing(
         name=f"{scenario}-blocks",
         scenario=scenario,
         title=title,
         alt=_alt(analysis, scenario),
-        how=_HOW,
+        how=_HOW + thin_note([len(samples) for _, samples in series], "boots"),
         canvas=figure,
         table=_table(series),
         kind="samples",

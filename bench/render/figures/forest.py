@@ -19,6 +19,7 @@ from bench.render.figures.numbers import ratios
 from bench.render.figures.sentences import notes_of, start_sentence
 from bench.render.figures.shown import shown
 from bench.render.figures.style import style_in_use
+from bench.render.figures.thin import thin_note, thinned
 from bench.render.palette import GRID, INK, MUTED, PAPER, marker, target_colour
 from bench.render.text import cell_label, describe_endpoint, is_emulated, ratio_text, verdict_text
 
@@ -83,7 +84,7 @@ def plot(scenario: str, found: Groups, name: str, what: str, how: str, *, title:
         scenario=scenario,
         title=title,
         alt=_alt(found),
-        how=how,
+        how=how + thin_note([one.ratio.n for _, rows in found for one in rows if one.ratio], "blocks"),
         canvas=figure,
         table=_table(found),
         kind="ratios",
@@ -168,7 +169,7 @@ def _mark(axes: Axes, at: float, row: Comparison) -> None:
         return
     low, high = ratio.interval.low, ratio.interval.high
     left, right = axes.get_xlim()
-    points = [x for x in ratio.block_ratios if left <= x <= right]
+    points = [x for x in thinned(ratio.block_ratios) if left <= x <= right]
     # The dots are below the bar, so that neither hides the other.
     below = [at + 0.3] * len(points)
     axes.plot(points, below, linestyle="none", marker="o", markersize=4, color=colour, alpha=0.3, mew=0)

@@ -15,6 +15,7 @@ from bench.render.figures.labels import accelerators, label_width_in, row_labels
 from bench.render.figures.numbers import dots
 from bench.render.figures.sentences import ladder_sentence, notes_of
 from bench.render.figures.style import style_in_use
+from bench.render.figures.thin import thin_note, thinned
 from bench.render.palette import GRID, MUTED, PAPER, marker, target_colour
 from bench.render.text import cell_label, describe_endpoint, is_emulated, median_text, ratio_text, short_median
 
@@ -54,7 +55,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.40, right_in=1.35, top_in=0.66)
     time_axis(axes, values, pad=1.6)
     for at, rung in enumerate(rungs):
-        _rung(axes, at, rung, boots[rung[0].key])
+        _rung(axes, at, rung, thinned(boots[rung[0].key]))
     _steps(axes, rungs)
     row_labels(axes, cells)
     return Drawing(
@@ -62,7 +63,8 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         scenario=scenario,
         title=title,
         alt=_alt(rungs, metric),
-        how=_HOW.format("a logarithmic axis, where equal distances are equal ratios" if log else "a linear axis"),
+        how=_HOW.format("a logarithmic axis, where equal distances are equal ratios" if log else "a linear axis")
+        + thin_note([len(series) for series in boots.values()], "boots"),
         canvas=figure,
         table=_table(analysis, rungs),
         kind="dots",
