@@ -84,6 +84,8 @@ def _show(page: Page, figure: Figure, slide: Slide) -> None:
 def _add_editable(shown: Any, layouts: Layouts, slide: Slide, figure: Figure) -> None:
     page = Page(shown, layouts.content, hidden=True)
     page.title(f"{slide.sentence} (to edit)")
+    # Who shows this slide in place of the picture needs it as well.
+    page.caveat(slide.caveat)
     missing = _show_numbers(page, figure, slide)
     page.notes(
         [

@@ -59,6 +59,12 @@ def test_each_picture_is_followed_by_a_hidden_slide_with_its_chart() -> None:
     assert [paragraph.text for paragraph in last.placeholders[1].text_frame.paragraphs] == ["One.", "Two."]
 
 
+def test_the_caveat_is_on_both_slides() -> None:
+    for slide in _slides(made.slide("time", made.dots()))[1:]:
+        texts = [shape.text_frame.text for shape in slide.shapes if shape.has_text_frame]
+        assert "No KVM here: a VM is emulated, which is several times slower." in texts
+
+
 def test_a_backup_slide_is_hidden() -> None:
     assert [_is_hidden(slide) for slide in _slides(made.slide("boots", table=(("a",), ("b",)), hidden=True))] == [
         False,
