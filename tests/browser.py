@@ -39,6 +39,11 @@ _WORDS_CUT: Final = """
 }
 """
 _WIDE: Final = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+_SCROLLED: Final = """
+() => [...document.querySelectorAll(".scroll")]
+  .filter(one => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1)
+  .map(one => one.querySelector("thead").innerText)
+"""
 _SMALL: Final = """
 least => [...document.querySelectorAll("a, button, input, select, summary, [tabindex='0']")].filter(one => {
   if (!one.checkVisibility() || one.closest(".unseen, p, li, td, dd, figcaption, footer")) return false;
@@ -82,6 +87,11 @@ class Opened:
     def too_wide(self) -> int:
         """CSS pixels by which the page is wider than its window. A table that scrolls by itself does not count."""
         found: int = self.page.evaluate(_WIDE)
+        return found
+
+    def scrolled(self) -> list[str]:
+        """Tables that are wider than their place, by the words of their heads: readers must scroll sideways."""
+        found: list[str] = self.page.evaluate(_SCROLLED)
         return found
 
     def small_targets(self, least_px: int = 24) -> list[str]:

@@ -20,7 +20,7 @@ from bench.render.figures.base import Figure, with_variables
 from bench.render.palette import PALETTE, target_colour_name
 from bench.render.script.policy import policy, script
 from bench.render.sections.first_start import FIRST_START_NOTE
-from bench.render.sections.glossary import WORDS, describe_columns
+from bench.render.sections.glossary import ENDPOINTS, WORDS, describe_columns
 from bench.render.sections.preparation import PREPARATION_NOTE
 from bench.render.sections.problems import TrialProblem
 from bench.render.sections.published import PUBLISHED_NOTE
@@ -66,6 +66,7 @@ def render(
         preparation_note=PREPARATION_NOTE,
         published_note=PUBLISHED_NOTE,
         words=WORDS,
+        endpoints=tuple(ENDPOINTS.items()),
         style=style,
         policy=policy(script()),
         data=base64.b64encode(compress(data.encode())).decode("ascii"),
@@ -88,6 +89,8 @@ def page_environment() -> Environment:
     )
     environment.filters["seams"] = seams
     environment.filters["code"] = code
+    environment.filters["parts"] = parts
+    environment.filters["upright"] = upright
     return environment
 
 
@@ -95,6 +98,26 @@ def seams(name: str) -> Markup:
     """A name, escaped, that browsers may break where ``bench.render.wrap`` breaks it, and nowhere inside a word."""
     # Browsers break at blanks by themselves. Each part is escaped when it is joined.
     return Markup(re.sub(r"(<wbr>)* (<wbr>)*", " ", str(Markup("<wbr>").join(SEAM.split(name)))))
+
+
+_BRACKET: Final = re.compile(r"^([^\[(]{1,30}) ([\[(].{1,40})$")
+_MOST_COLUMNS: Final = 9
+"""More do not fit a page of 1280 px."""
+
+
+def parts(text: str) -> Markup:
+    """A number and its interval, escaped: a browser may break between them, and nowhere else. Other text as it is."""
+    found = _BRACKET.match(text)
+    if found is None:
+        return escape(text)
+    return Markup("<span>{}</span> <small>{}</small>").format(found[1], found[2])
+
+
+def upright(table: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+    """A table with more columns than fit is turned when it then has fewer: each column becomes a row."""
+    if len(table[0]) <= max(_MOST_COLUMNS, len(table)):
+        return table
+    return tuple(zip(*table, strict=True))
 
 
 _CODE: Final = re.compile(r"`([^`]+)`")

@@ -45,3 +45,5 @@ def test_it_fits_every_width(browser: Chromium, page: Path, width: int) -> None:
     assert opened.too_wide() == 0
     assert opened.words_cut() == []
     assert opened.small_targets() == []
+    if width >= 1280:
+        assert opened.scrolled() == []

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections import Counter
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -16,11 +17,12 @@ import pytest
 
 from bench.records.campaign import RECORDS
 from bench.render import raw
-from bench.render.html import attach
+from bench.render.html import attach, parts, upright
 from bench.render.palette import PALETTE
 from bench.render.report import Report, write_report
 from bench.render.script.data import CellEntry, MetricEntry, ReportData, RowEntry
 from bench.render.script.policy import script
+from bench.render.sections.glossary import ENDPOINTS, WORDS
 from bench.util.errors import CampaignError
 from tests.factories import DOCKER, PROCESS, Box, make_manifest, make_records, write_campaign
 
@@ -150,6 +152,20 @@ def test_the_page_holds_the_file_beside_it(written: Report) -> None:
     assert len(data.rows) == len(written.analysis.summaries)
     assert {row.main for row in data.rows} == {True, False}
     assert all(len(row.points) == len(data.cells[row.cell].blocks) for row in data.rows)
+
+
+def test_the_page_explains_every_endpoint_and_word(page: Page, written: Report) -> None:
+    text = unescape(written.page.read_text(encoding="utf-8"))
+    for name, meaning in (*WORDS, *ENDPOINTS.items()):
+        assert f"<dt>{name}</dt><dd>{meaning}</dd>" in text
+
+
+def test_a_wide_table_is_turned_and_a_number_keeps_its_unit() -> None:
+    wide = (("a", *"bcdefghijkl"), ("1", *"23456789abc"))
+    assert upright(wide) == tuple(zip(*wide, strict=True))
+    assert upright(wide[:1] * 20) == wide[:1] * 20
+    assert parts("224 ms [205, 232]") == "<span>224 ms</span> <small>[205, 232]</small>"
+    assert parts("<b> & 1") == "&lt;b&gt; &amp; 1"
 
 
 def test_the_script_is_small() -> None:
