@@ -24,7 +24,8 @@ WORDS: Final[tuple[tuple[str, str], ...]] = (
 """Words with their meanings, in the order in which readers meet them."""
 
 _COLUMNS: Final = (
-    "Medians over boots. × is how many times the baseline's median. Square brackets: 95 % interval. Round brackets: no "
+    "Medians over boots. × with a word is read upwards: 3.80× faster is 0.263 of the baseline's time; × without one is "
+    "how many times its median. Square brackets: 95 % interval. Round brackets: no "
     "interval but a range, of the boots or, with two or three sittings, of their medians. {} CPU per "
     "start: CPU time of the host from the request until the box is ready, with engine and VMM. Own disk: disk "
     "blocks that belong to this box alone when it is ready. Doubts: trials with a disturbance."
