@@ -26,6 +26,7 @@ PANELS: Final[Panels] = {
         "report": CommandEntry("bench.cli.report:report", "Write the report of a campaign again."),
         "compare": CommandEntry("bench.cli.compare:compare", "Put two campaigns beside each other."),
         "slides": CommandEntry("bench.cli.slides:slides", "Make a deck of slides of results."),
+        "figures": CommandEntry("bench.cli.figures:figures", "Draw the figures again, for a stage or for paper."),
         "export": CommandEntry("bench.cli.export:export", "Convert results for other programs."),
         "cache": CommandEntry("bench.cli.cache.group:cache", "Show and prune what was prepared for boxes."),
         "clean": CommandEntry("bench.cli.clean:clean", "Remove what interrupted campaigns left behind."),

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from bench.render.figures.base import SLIDE_DPI, Drawing, Figure, finish, styled, write_figure
+from bench.render.figures.style import PAGE as PAGE_STYLE
+from bench.render.figures.style import style_in_use
 from bench.util.durable import sync_directory, write_durably
 from bench.util.errors import ResultError, UsageError
 from bench.util.paths import is_file
@@ -65,7 +67,8 @@ def draw_all(draw: Draw) -> tuple[Figure, ...]:
         draw: makes the drawings, in the order in which they are shown. It is called with our settings of matplotlib.
     """
     with styled():
-        return tuple(finish(drawing, png=True, dpi=SLIDE_DPI) for drawing in draw())
+        dpi = SLIDE_DPI if style_in_use() is PAGE_STYLE else None
+        return tuple(finish(drawing, png=True, dpi=dpi) for drawing in draw())
 
 
 def write_results(

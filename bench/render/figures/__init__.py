@@ -25,7 +25,8 @@ from bench.render.figures import (
     slope,
     storms,
 )
-from bench.render.figures.base import Drawing, Figure, finish, styled, write_figure
+from bench.render.figures.base import Drawing, Figure, finish, styled
+from bench.render.figures.contents import contents
 from bench.render.figures.foot import campaign_foot
 from bench.render.figures.made import mark_made
 from bench.render.figures.shown import left_out
@@ -74,11 +75,12 @@ def campaign_figures(
 
 
 def save_figures(analysis: Analysis, directory: Path, *, png: bool = True) -> tuple[Figure, ...]:
-    """Write ``NAME.svg``, ``NAME-dark.svg`` and, with ``png``, ``NAME.png`` into ``directory``."""
+    """Write ``NAME.svg``, ``NAME-dark.svg``, ``NAME.csv``, ``NAME.json`` and, with ``png``, ``NAME.png``."""
     directory.mkdir(parents=True, exist_ok=True)
     figures = campaign_figures(analysis, png=png)
     for figure in figures:
-        write_figure(directory, figure)
+        for end, content in contents(figure):
+            (directory / f"{figure.name}{end}").write_bytes(content)
     return figures
 
 

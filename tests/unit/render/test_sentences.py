@@ -1,0 +1,77 @@
+"""Titles of figures are true of their numbers."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.analysis.metrics import Metric
+from bench.analysis.results import Comparison
+from bench.analysis.stats import Interval, RatioEstimate, RatioVerdict, band, verdict
+from bench.plan.trials import Cell
+from bench.render.figures.sentences import START, compared, costs, rates
+from bench.render.text import significant
+
+_A = Cell(scenario="hello", target="libvirt", accel="tcg")
+_B = Cell(scenario="hello", target="docker", accel="native")
+_SURE = re.compile(
+    r"(?P<first>\S+(?: \(tcg\))?) (?:starts|takes|reaches) (?P<ratio>[\d.]+)× (?P<way>slower than|faster than|the \w+ of) "
+    r"(?P<second>\S+(?: \(tcg\))?) \((?P<low>[\d.]+) to (?P<high>[\d.]+|no upper limit)\)"
+)
+_RANGE = re.compile(r"\((?P<low>[\d.]+) to (?P<high>[\d.]+|no upper limit) times\)$")
+
+
+@st.composite
+def ratios(draw: st.DrawFn) -> RatioEstimate:
+    value = draw(st.floats(0.01, 900))
+    low = value * draw(st.floats(0.2, 1))
+    high = draw(st.one_of(st.floats(1, 5).map(lambda times: value * times), st.just(math.inf)))
+    return RatioEstimate(value, Interval(low, high, 0.95), 20)
+
+
+def comparison(ratio: RatioEstimate, told: RatioVerdict) -> Comparison:
+    metric = Metric("endpoint.ready_ns")
+    return Comparison(metric=metric, baseline=_B, other=_A, ratio=ratio, p_value=0.01, verdict=told, notes=())
+
+
+def number(text: str) -> float:
+    return math.inf if text == "no upper limit" else float(text)
+
+
+@given(ratios(), st.sampled_from([START, costs("memory"), rates("throughput")]), st.booleans())
+def test_a_sentence_says_what_the_numbers_say(ratio: RatioEstimate, words: object, confirmed: bool) -> None:
+    assert ratio.value is not None
+    found = verdict(ratio.interval, band(0.05))
+    if found in (RatioVerdict.FASTER, RatioVerdict.SLOWER) and not confirmed:
+        found = RatioVerdict.CANNOT_TELL
+    text = compared(comparison(ratio, found), words)  # type: ignore[arg-type]
+    low, high = ratio.interval.low, ratio.interval.high
+    if found in (RatioVerdict.SAME, RatioVerdict.CANNOT_TELL):
+        said = _RANGE.search(text)
+        assert said is not None, text
+        assert [said["low"], said["high"]] == [significant(low), "no upper limit" if math.isinf(high) else significant(high)]
+        assert ("cannot be told" in text) == (found is RatioVerdict.CANNOT_TELL)
+        return
+    said = _SURE.fullmatch(text)
+    assert said is not None, text
+    assert float(said["ratio"]) >= 1
+    assert number(said["low"]) <= float(said["ratio"]) * 1.01
+    assert float(said["ratio"]) <= number(said["high"]) * 1.01
+    upwards = ratio.value if ratio.value >= 1 else 1 / ratio.value
+    assert math.isclose(float(said["ratio"]), upwards, rel_tol=0.006)
+    more = said["way"] == "slower than" or (said["way"].startswith("the") and said["first"].startswith("libvirt"))
+    assert more == (ratio.value >= 1), text
+    if said["way"].endswith("er than"):
+        assert said["first"] == "libvirt (tcg)"
+
+
+def test_most_boots_that_never_got_there_are_told_without_a_number() -> None:
+    never = RatioEstimate(math.inf, Interval(3.0, math.inf, 0.95), 20)
+    assert compared(comparison(never, RatioVerdict.SLOWER), START) == (
+        "libvirt (tcg) never got there in most of its boots, docker did"
+    )
+    none = RatioEstimate(0.0, Interval(0.0, 0.3, 0.95), 20)
+    assert compared(comparison(none, RatioVerdict.FASTER), START).startswith("docker never got there")
