@@ -18,7 +18,8 @@ from bench.render.text import significant
 _A = Cell(scenario="hello", target="libvirt", accel="tcg")
 _B = Cell(scenario="hello", target="docker", accel="native")
 _SURE = re.compile(
-    r"(?P<first>\S+(?: \(tcg\))?) (?:starts|takes|reaches) (?P<ratio>[\d.]+)× (?P<way>slower than|faster than|the \w+ of) "
+    r"(?P<first>\S+(?: \(tcg\))?) (?:starts|takes|reaches) (?P<ratio>[\d.]+)× "
+    r"(?P<way>slower than|faster than|the \w+ of) "
     r"(?P<second>\S+(?: \(tcg\))?) \((?P<low>[\d.]+) to (?P<high>[\d.]+|no upper limit)\)"
 )
 _RANGE = re.compile(r"\((?P<low>[\d.]+) to (?P<high>[\d.]+|no upper limit) times\)$")
@@ -52,7 +53,10 @@ def test_a_sentence_says_what_the_numbers_say(ratio: RatioEstimate, words: objec
     if found in (RatioVerdict.SAME, RatioVerdict.CANNOT_TELL):
         said = _RANGE.search(text)
         assert said is not None, text
-        assert [said["low"], said["high"]] == [significant(low), "no upper limit" if math.isinf(high) else significant(high)]
+        assert [said["low"], said["high"]] == [
+            significant(low),
+            "no upper limit" if math.isinf(high) else significant(high),
+        ]
         assert ("cannot be told" in text) == (found is RatioVerdict.CANNOT_TELL)
         return
     said = _SURE.fullmatch(text)
