@@ -13,6 +13,7 @@ from bench.render.figures.base import Figure, is_logarithmic
 from bench.render.figures.data import FigureData, Value
 from bench.render.figures.phases import colour_of_name
 from bench.render.palette import PALETTE, target_colour
+from bench.scenario.target_table import TARGETS, target_name
 
 MOST_POINTS: Final = 1_000
 """A series has at most so many points; of more, each k-th is taken. Office programs draw slowly."""
@@ -292,8 +293,9 @@ def _part_colours(parts: Sequence[str]) -> dict[str, str]:
 
 
 def _colour(label: str) -> str:
-    """The colour of the target in a label such as ``libvirt (tcg)`` or ``docker residents=4``."""
-    return target_colour(label.partition(" ")[0])
+    """The colour of the target in a label such as ``libvirt (tcg)``, ``docker residents=4`` or ``hello/docker``."""
+    first, _, second = label.partition(" ")[0].partition("/")
+    return target_colour(second if target_name(first) not in TARGETS and target_name(second) in TARGETS else first)
 
 
 def _rows(

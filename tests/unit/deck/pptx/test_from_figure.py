@@ -119,7 +119,9 @@ def test_parts_that_contradict_each_other_have_the_order_of_most_bars_and_the_no
     assert chart.missing == ("The parts have one order here. In some bars of the figure they have another one.",)
 
 
-@pytest.mark.parametrize("label", ["libvirt (tcg)", "libvirt/tcg residents=4", "libvirt[console=serial] image=alpine"])
+@pytest.mark.parametrize(
+    "label", ["libvirt (tcg)", "libvirt/tcg residents=4", "hello/libvirt", "libvirt[console=serial] image=alpine"]
+)
 def test_a_box_has_the_colour_of_its_target_whatever_its_options(label: str) -> None:
     chart = _points("dots", made.DOTS, [(label, 187e6, 180e6, 195e6, 9)])
     assert [series.colour for series in chart.series] == [target_colour("libvirt")]
