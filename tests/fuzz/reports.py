@@ -15,6 +15,8 @@ from bench.analysis.analyse import analyse
 from bench.cli.workflow import apart
 from bench.records.campaign import read_campaign
 from bench.render import html, markdown
+from bench.render.script.data import report_json
+from bench.render.script.policy import script
 from bench.render.terminal import view_report
 from bench.render.view import build_view
 from tests.factories import HOSTILE
@@ -56,16 +58,35 @@ def _hostile(rng: Random, seeds: Sequence[bytes]) -> bytes:
 
 
 class _Page(HTMLParser):
-    """Refuses whatever a page of ours does not have."""
+    """Refuses whatever a page of ours does not have. Its only scripts are its data and its own code."""
 
-    _TAGS: Final = re.compile(r"script|iframe|object|embed|img|form|base")
+    _TAGS: Final = re.compile(r"iframe|object|embed|img|form|base")
+    _DATA: Final = [("type", "application/gzip"), ("id", "data")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.code: str | None = None
+        """The text of the element of code that is being read."""
+        self.scripts: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert not self._TAGS.fullmatch(tag), f"<{tag}> in the page"
+        if tag == "script" and attrs != self._DATA:
+            assert not attrs, f"{attrs} in <script>"
+            self.code = ""
         for name, value in attrs:
             assert not name.startswith("on"), f"{name} in <{tag}>"
             if name in ("href", "src", "xlink:href"):
                 assert re.match(r"#|data:,|data:application/octet-stream;", value or ""), f"{name}={value!r:.80}"
+
+    def handle_data(self, data: str) -> None:
+        if self.code is not None:
+            self.code += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "script" and self.code is not None:
+            self.scripts.append(self.code)
+            self.code = None
 
 
 _UNESCAPED: Final = re.compile(r"(?<!\\)(?:<[A-Za-z!/]|\]\()")
@@ -73,10 +94,11 @@ _UNESCAPED: Final = re.compile(r"(?<!\\)(?:<[A-Za-z!/]|\]\()")
 
 def _check(data: bytes, scratch: Path) -> None:
     path = write_campaign(data, scratch)
-    view = build_view(analyse(*read_campaign(path)))
+    analysis = analyse(*read_campaign(path))
+    view = build_view(analysis)
     terminal = shown(view_report(view))
     text = markdown.report(view)
-    page = html.render(view, (), {}, "")
+    page = html.render(view, (), {}, report_json(analysis))
     for name, content in (("terminal", terminal), ("Markdown", text), ("page", page)):
         content.encode()
         bad = {letter for letter in content if letter not in "\n\t" and unicodedata.category(letter) in ("Cc", "Cs")}
@@ -86,7 +108,9 @@ def _check(data: bytes, scratch: Path) -> None:
         assert command not in apart(terminal), "a workflow command in the terminal"
     for line in _outside_fences(text):
         assert not _UNESCAPED.search(line.replace("&#8203;", "")), f"markup: {line!r:.300}"
-    _Page().feed(page)
+    parsed = _Page()
+    parsed.feed(page)
+    assert parsed.scripts == [script()], "other scripts than the page's own"
 
 
 def _outside_fences(text: str) -> list[str]:

@@ -123,7 +123,8 @@ def test_equal_boxes_are_rarely_called_different() -> None:
 
 def test_a_report_has_a_word_for_each_box() -> None:
     rows = {row.label: row for row in build_view(campaign()).sections[0].rows}
-    assert [rows[label].verdict for label in ("process", "docker", "libvirt/tcg")] == ["faster", "", "slower"]
+    assert [rows[label].verdict for label in ("process", "docker", "libvirt/tcg")] == ["sure", "", "sure"]
+    assert [rows[label].ratio.split()[1] for label in rows] == ["faster", "(baseline)", "slower"]
 
 
 def in_sittings(slower: float, *, sizes: tuple[int, ...] = (10, 10)) -> Analysis:

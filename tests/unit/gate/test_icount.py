@@ -491,5 +491,6 @@ def test_the_command(
     shown = json.loads(capsys.readouterr().out)
     assert (shown["exit_code"], shown["rows"][0]["accel"]) == (code, "icount")
     assert "instructions" in (tmp_path / "s.md").read_text()
-    assert {path.name for path in (tmp_path / "g").iterdir()} == {"a", "b", REQUEST, RESULT}
+    written = {"a", "b", REQUEST, RESULT, "index.html", "report.md"}
+    assert {path.name for path in (tmp_path / "g").iterdir()} - {"figures"} == written
     assert (tmp_path / "g" / "a" / "instructions.svg").exists()

@@ -219,9 +219,12 @@ def test_what_is_a_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert gate_of(tmp_path / "elsewhere" / "link") == tmp_path
 
 
-def test_a_report_of_a_gate_names_its_campaigns(request_of_two: GateRequest, shell: Shell) -> None:
+def test_a_report_of_a_directory_of_campaigns_names_them(request_of_two: GateRequest, shell: Shell) -> None:
     run_gate(request_of_two, Silent(), said)
     out = request_of_two.out
+    assert shell("report", out) == ExitCode.OK
+    (out / REQUEST).unlink()
+    (out / RESULT).unlink()
     assert shell("report", out) == ExitCode.USAGE
     error = " ".join(shell.err.split())
     assert f"it holds campaigns: name {out}/confirmation or {out}/screening" in error

@@ -13,7 +13,7 @@ from rich.console import Console
 from bench.analysis.analyse import analyse
 from bench.cli.report import finish
 from bench.plan.trials import Trial
-from bench.records.campaign import last_output
+from bench.records.campaign import last_output, read_campaign
 from bench.records.record import Failure, Record
 from bench.render.report import write_report
 from bench.render.sections.problems import failures, grouped
@@ -122,5 +122,4 @@ def test_the_command_ends_with_the_last_words(campaign: Path, capsys: pytest.Cap
 
 
 def test_without_a_directory_there_are_no_words(campaign: Path) -> None:
-    analysis = write_report(campaign, png=False).analysis
-    assert [group.said for group in build_view(analyse(analysis.manifest, analysis.records)).failures] == [()]
+    assert [group.said for group in build_view(analyse(*read_campaign(campaign))).failures] == [()]

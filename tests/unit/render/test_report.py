@@ -68,7 +68,7 @@ def test_everything_is_written_beside_the_records(campaign: Path, written: Repor
     assert written.page == campaign / "index.html"
     assert written.text == campaign / "report.md"
     names = {file.name for file in (campaign / "figures").iterdir()}
-    assert names == {f"hello-{name}{end}" for name in FIGURES for end in (".svg", "-dark.svg", ".png")}
+    assert names == {f"hello-{name}{end}" for name in FIGURES for end in (".svg", "-dark.svg", ".png", ".csv", ".json")}
 
 
 def test_the_same_records_give_the_same_bytes(campaign: Path, written: Report, tmp_path: Path) -> None:
