@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 
 from bench.render.content import HELD_HEAD, BoxRow, Section, View
 from bench.render.figures.base import Figure, with_variables
+from bench.render.figures.explained import explanations, kind_of
 from bench.render.palette import PALETTE, target_colour_name
 from bench.render.script.policy import policy, script
 from bench.render.sections.first_start import FIRST_START_NOTE
@@ -72,6 +73,7 @@ def render(
         data=base64.b64encode(compress(data.encode())).decode("ascii"),
         script=Markup(script()),  # ours
         figures=[_figure(figure) for figure in figures],
+        explained=explanations([kind_of(figure.name, figure.scenario) for figure in figures]),
         attachments=[attach(name, content) for name, content in files.items()],
         beside=beside,
     )
@@ -150,6 +152,7 @@ def _figure(figure: Figure) -> dict[str, Any]:
         "scenario": figure.scenario,
         "svg": Markup(svg),
         "how": figure.how,
+        "kind": kind_of(figure.name, figure.scenario),
         "table": figure.table,
     }
 

@@ -19,6 +19,7 @@ from bench.history.series import Series
 from bench.history.steps import LONGEST
 from bench.instructions.model import ACCEL
 from bench.render.figures.base import finish, styled, with_variables
+from bench.render.figures.explained import kind_of, more
 from bench.render.figures.history import draw, format_change
 from bench.render.html import page_environment
 from bench.render.palette import PALETTE
@@ -241,5 +242,6 @@ def _drawn(checked: Checked) -> list[dict[str, Any]]:
             if drawing is not None:
                 figure = finish(drawing)
                 svg = Markup(with_variables(figure.light_svg))
-                found.append({"title": figure.title, "svg": svg, "how": figure.how, "table": figure.table})
+                how = f"{figure.how} {more(kind_of(figure.name))}"
+                found.append({"title": figure.title, "svg": svg, "how": how, "table": figure.table})
     return found

@@ -10,6 +10,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from bench.render.figures.base import Figure, with_variables
+from bench.render.figures.explained import kind_of, more
 from bench.render.html import attach, page_environment
 from bench.render.palette import PALETTE
 from bench.render.results import GENERATOR
@@ -75,8 +76,8 @@ def _figures(figures: Sequence[Figure]) -> list[dict[str, Any]]:
     """How to read them is said below the first of each kind."""
     found, said = [], set()
     for figure in figures:
-        shown = {"name": figure.name, "title": figure.title, "table": figure.table}
+        how = "" if figure.how in said else f"{figure.how} {more(kind_of(figure.name))}".strip()
         svg = Markup(with_variables(figure.light_svg))
-        found.append(shown | {"svg": svg, "how": "" if figure.how in said else figure.how})
+        found.append({"name": figure.name, "title": figure.title, "table": figure.table, "svg": svg, "how": how})
         said.add(figure.how)
     return found
