@@ -38,17 +38,20 @@ def compare(a: A, b: B, out: Out = None, json: Json = False) -> None:
     """Puts two stored campaigns beside each other: what differs between them, then every box and metric of both.
 
     On one host, B is divided by A. The intervals are unpaired, and a difference is sure only where the control stayed.
-    Campaigns of two hosts stand side by side without a ratio. With --json, writes nothing.
+    Campaigns of two hosts stand side by side without a ratio. With --json, writes no page unless -o names its place.
     """
-    if out is not None and not json:
+    if out is not None:
         check_comparison_place(out)
     compared = compare_campaigns(read_side("A", a), read_side("B", b))
-    if json:
+    if json and out is None:
         print_json(comparison_json(compared))
         return
     place = out or timed_directory("compare-" + f"{a.resolve().name}-{b.resolve().name}"[:60])
     command = shlex.join(["boxbench", "compare", str(a), str(b), "-o", str(place)])
     with waiting(console(stderr=True), "writing the page"):
         page = write_comparison(compared, place, command=command)
+    if json:
+        print_json(comparison_json(compared))
+        return
     console().print(view_compared(compared))
     print(f"report: {page}")

@@ -20,7 +20,7 @@ from bench.analysis.results import Analysis, CellSummary, Comparison
 from bench.analysis.sources import source_word
 from bench.analysis.stats import Interval, RatioVerdict, unpaired_ratio
 from bench.compare.differences import differences, same_host, same_workload
-from bench.compare.model import Compared, ComparedRow, Side
+from bench.compare.model import Compared, ComparedRow, ControlWord, Side
 from bench.gate.cells import place
 from bench.gate.thresholds import default_metrics
 from bench.plan.trials import Cell
@@ -30,8 +30,11 @@ from bench.util.errors import TooFewBootsError, UsageError
 UNPAIRED: Final = (
     "Blocks of two campaigns are not paired: each interval joins those of two medians that know nothing of each other."
 )
-_MOVED: Final = "the control itself moved, so the host was not the same"
+_MOVED: Final = "the control moved too, so the host ran at another speed"
 _WITHIN: Final = "not further than the control moved"
+
+_Level = tuple[str, Metric, tuple[tuple[str, str], ...]]
+"""A scenario, a metric, and factor levels."""
 
 
 def read_side(name: str, path: Path) -> Side:
@@ -143,8 +146,9 @@ def _comparison(a: Analysis, b: Analysis, left: CellSummary, right: CellSummary)
         if _all_zero(left) and _all_zero(right):
             return replace(found, verdict=RatioVerdict.SAME, notes=())
         return replace(found, notes=("no ratio: a value is zero or negative",))
-    if ratio.value is None:
-        return replace(found, notes=("no ratio: most boots of both failed",))
+    if not ratio.value:
+        which = "A and of B" if ratio.value is None else "A"
+        return replace(found, notes=(f"no ratio: half of the boots of {which} or more failed",))
     values = [_values(analysis, cell, metric) for analysis, cell in ((a, left.cell), (b, right.cell))]
     return replace(
         found,
@@ -170,36 +174,62 @@ def _sure(rows: Sequence[ComparedRow], a: Side, b: Side, pairs: Sequence[tuple[s
         return tuple(rows)
     judged = iter(only_discoveries(compared))
     found = [row if row.comparison is None else replace(row, comparison=next(judged)) for row in rows]
-    controls = {(row.scenario, row.metric): row.comparison for row in found if row.is_control}
+    controls = {_level(row): row.comparison for row in found if row.is_control}
     alike = {pair[0]: same_workload(a.manifest, b.manifest, pair) for pair in pairs}
-    return tuple(row if row.is_control else _beside(row, controls, alike=alike[row.scenario]) for row in found)
+    return tuple(_beside(row, controls, alike=alike[row.scenario]) for row in found)
 
 
-def _beside(row: ComparedRow, controls: Mapping[tuple[str, Metric], Comparison | None], *, alike: bool) -> ComparedRow:
+def _level(row: ComparedRow) -> _Level:
+    """What a control shares with the rows that it vouches for."""
+    return row.scenario, row.metric, tuple(sorted(row.cell.factors.items()))
+
+
+def _beside(row: ComparedRow, controls: Mapping[_Level, Comparison | None], *, alike: bool) -> ComparedRow:
     comparison = row.comparison
-    if comparison is None or comparison.ratio is None or comparison.verdict is RatioVerdict.CANNOT_TELL:
+    if comparison is None:
         return row
-    control = controls.get((row.scenario, row.metric))
-    doubt = _doubt(comparison, control, alike=alike)
+    if row.is_control and alike:
+        return replace(row, control=control_word(comparison))
+    if comparison.ratio is None or comparison.verdict is RatioVerdict.CANNOT_TELL:
+        return row
+    level = _level(row)
+    if not alike:
+        doubt = "another workload, so the control says nothing about the host"
+    elif level not in controls:
+        doubt = "no control at this level" if row.cell.factors else "no control in both campaigns"
+    else:
+        doubt = doubt_beside(comparison, controls[level])
     if not doubt:
         return row
     return replace(row, comparison=replace(comparison, verdict=RatioVerdict.CANNOT_TELL), doubt=doubt)
 
 
-def _doubt(found: Comparison, control: Comparison | None, *, alike: bool) -> str:
+def control_word(control: Comparison) -> ControlWord | None:
+    """How the control moved between the campaigns; None: it has no ratio."""
+    if control.ratio is None:
+        return "stayed" if control.verdict is RatioVerdict.SAME else None
+    if _has_one(control.ratio.interval):
+        return "stayed"
+    return "moved a bit" if control.verdict is RatioVerdict.SAME else "moved"
+
+
+def doubt_beside(found: Comparison, control: Comparison | None) -> str:
     """Why a difference is not sure; empty when the control agrees with it."""
-    if not alike:
-        return "another workload, so the control says nothing about the host"
     if control is not None and control.ratio is None and control.verdict is RatioVerdict.SAME:
         return ""
     if control is None or control.ratio is None or found.ratio is None:
         return "there is no ratio of a control"
-    mine, theirs = found.ratio.interval, control.ratio.interval
-    if not theirs.low <= 1 <= theirs.high:
+    if found.verdict is RatioVerdict.SAME and control.verdict is RatioVerdict.SAME:
+        return ""
+    if not _has_one(control.ratio.interval):
         return _MOVED
-    if found.verdict is not RatioVerdict.SAME and _overlap(mine, theirs):
+    if found.verdict is not RatioVerdict.SAME and _overlap(found.ratio.interval, control.ratio.interval):
         return _WITHIN
     return ""
+
+
+def _has_one(found: Interval) -> bool:
+    return found.low <= 1 <= found.high
 
 
 def _overlap(a: Interval, b: Interval) -> bool:
@@ -215,6 +245,6 @@ def _rule(a: Side, b: Side, pairs: Sequence[tuple[str, str]]) -> str:
         )
     return (
         "What differs between two sittings as such is in no interval. A difference is sure where the control (the "
-        "same program as a bare process) stayed, and where the difference is further from 1 than the control's whole "
-        "interval. `boxbench gate compare` runs both in turns, and finds smaller changes."
+        "same program as a bare process, at the same levels of factors) stayed, which is an interval with 1 in it, and "
+        "where the difference is outside of the control's whole interval. `boxbench gate compare` runs both in turns, and finds smaller changes."
     )

@@ -13,7 +13,9 @@ _SHOWN: Final = 12
 """Letters of a digest."""
 _HOST_SKIPPED: Final = frozenset({"fingerprint", "unknown"})
 _NO_WORKLOAD: Final = frozenset({"name", "question", "design", "targets", "baseline"})
-"""Keys of a scenario that say how it is measured, and not what runs."""
+"""Keys of a scenario that say how often it is measured and against what, and not what runs."""
+_READINGS: Final = frozenset({"settle", "idle", "sample"})
+"""Keys of a design that move what is read of each boot: when memory is read, and how often."""
 
 Pairs = Sequence[tuple[str, str]]
 """Names of a scenario in A and in B."""
@@ -44,7 +46,7 @@ def same_host(a: Manifest, b: Manifest) -> bool:
 
 
 def same_workload(a: Manifest, b: Manifest, pair: tuple[str, str]) -> bool:
-    """Whether a scenario ran the same files with the same command and settings in both campaigns.
+    """Whether a scenario ran the same files with the same command, settings and readings in both campaigns.
 
     Only then does the control, which is the program without a box, tell one sitting from another.
     """
@@ -55,7 +57,9 @@ def same_workload(a: Manifest, b: Manifest, pair: tuple[str, str]) -> bool:
 
 
 def _workload(entry: ScenarioEntry) -> dict[str, Any]:
-    return {key: value for key, value in entry.scenario.model_dump(mode="json").items() if key not in _NO_WORKLOAD}
+    values = entry.scenario.model_dump(mode="json")
+    readings = {key: value for key, value in values["design"].items() if key in _READINGS}
+    return {**{key: value for key, value in values.items() if key not in _NO_WORKLOAD}, "readings": readings}
 
 
 def _one(what: str, a: str, b: str) -> list[Difference]:

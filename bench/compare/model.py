@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from bench.analysis.metrics import Metric
 from bench.analysis.results import Analysis, CellSummary, Comparison
 from bench.analysis.stats import RatioVerdict
 from bench.plan.trials import Cell
 from bench.records.manifest import Manifest
+
+ControlWord = Literal["stayed", "moved a bit", "moved"]
+"""Of a control: 1 lies in its interval; it does not, but the ratio counts as the same; neither."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +49,9 @@ class ComparedRow:
     Attributes:
         scenario: its name in A.
         comparison: B over A; None where no ratio is given, see ``Compared.no_ratios``. "Faster", "slower" and "same"
-            stand only where the control agrees.
+            stand only where the control of the same factor levels agrees, and in a control's own row.
         is_control: the row is the control itself: the same program as a bare process, in both campaigns.
+        control: of the control of one workload, whether it stayed; None for other rows, other workloads, and no ratio.
         doubt: why the verdict is "cannot tell" although the interval alone would give another one; else empty.
     """
 
@@ -57,6 +61,7 @@ class ComparedRow:
     b: CellSummary
     comparison: Comparison | None
     is_control: bool
+    control: ControlWord | None = None
     doubt: str = ""
 
     @property

@@ -123,10 +123,14 @@ class Published:
     def is_like(self, target: str) -> bool:
         """Whether a reader may hold a box of ``target``, such as ``docker[network=host]``, beside it.
 
-        Another runtime is another box: ``docker[runtime=runsc]`` is not like ``docker``.
+        Another runtime is another box: ``docker[runtime=runsc]`` is not like ``docker``. Other options may differ.
         """
-        name, _, options = target.partition("[")
-        return target in self.like or (name in self.like and "runtime=" not in options)
+        name, options = _parted(target)
+        for like in self.like:
+            other, required = _parted(like)
+            if name == other and required <= options and _runtimes(required) == _runtimes(options):
+                return True
+        return False
 
 
 @cache
@@ -161,6 +165,16 @@ def select(target: str = "", metric: str = "") -> tuple[Published, ...]:
             f"no published measurement is like the target {target!r}", hint=f"targets with some: {_named(known)}"
         )
     return tuple(one for one in found if not metric or one.metric == metric)
+
+
+def _parted(target: str) -> tuple[str, frozenset[str]]:
+    """The name of a target and its options, in no order."""
+    name, _, options = target.strip().partition("[")
+    return name, frozenset(part.strip() for part in options.removesuffix("]").split(",") if part.strip())
+
+
+def _runtimes(options: frozenset[str]) -> frozenset[str]:
+    return frozenset(option for option in options if option.startswith("runtime="))
 
 
 def _named(words: Iterable[str]) -> str:

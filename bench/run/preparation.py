@@ -91,12 +91,15 @@ class Preparation:
         return PreparationEntry(took_ns=self._took_ns or 0, steps=tuple(steps.values()), parts=self._parts())
 
     def _parts(self) -> tuple[PreparationPart, ...]:
-        """What each target needed: the steps done for it, and the entries of the cache that it used."""
+        """What each target needed: the steps done for it, and the entries of the cache that it used.
+
+        Only the entries have bytes: what a step without one has read or written is not kept by Boxbench.
+        """
         parts: dict[tuple[Whom, str], PreparationPart] = {}
         made = {one.entry: one for one in self.steps.all if one.entry}
         for one in self.steps.all:
             if one.whom is not None and not one.entry:
-                _add(parts, one.whom, one.name, self.steps.own_ns(one), one.done_bytes)
+                _add(parts, one.whom, one.name, self.steps.own_ns(one), None)
         for use in _once(self.steps.uses.values()):
             kind, maker = use.entry.partition("/")[0], made.get(use.entry)
             if kind not in _ANSWERS:

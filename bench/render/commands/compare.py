@@ -22,7 +22,7 @@ from bench.render.commands.page import TEXT, Content, Part, Rows, markdown_of, p
 from bench.render.figures.base import Drawing, Figure
 from bench.render.figures.change import ChangeRow, draw
 from bench.render.results import check_place, draw_all, write_results
-from bench.render.text import cell_label, clean, median_text, short_median, sure_text, upward_text
+from bench.render.text import MISSING, cell_label, clean, median_text, short_median, sure_text, upward_text
 from bench.render.wrap import Name
 
 JSON: Final = "comparison.json"
@@ -120,8 +120,13 @@ def _rows(compared: Compared) -> Rows:
 
 
 def _verdict(row: ComparedRow) -> str:
-    text = sure_text(row.comparison)
-    return f"{text}: {row.doubt}" if row.doubt else text
+    text = _word(row)
+    return f"{text}: {row.doubt}" if row.doubt and not row.is_control else text
+
+
+def _word(row: ComparedRow) -> str:
+    """The verdict of a box; of the control, which is never a result, whether it stayed."""
+    return row.control or MISSING if row.is_control else sure_text(row.comparison)
 
 
 def _tables(compared: Compared) -> Iterator[RenderableType]:
@@ -133,7 +138,7 @@ def _tables(compared: Compared) -> Iterator[RenderableType]:
             table.add_column(Text(head), justify="right", no_wrap=True)
         for row in (row for row in compared.rows if row.metric == metric):
             values = [median_text(one) if compared.no_ratios else short_median(one) for one in (row.a, row.b)]
-            verdict = [] if compared.no_ratios else [upward_text(row.comparison), sure_text(row.comparison)]
+            verdict = [] if compared.no_ratios else [upward_text(row.comparison), _word(row)]
             table.add_row(Name(_box(compared, row)), *map(Text, (*values, *verdict)))
         yield table
 
@@ -143,7 +148,7 @@ def _doubts(compared: Compared) -> Iterator[str]:
     reasons: dict[str, list[str]] = {}
     for row in compared.rows:
         notes = row.comparison.notes if row.comparison is not None else ()
-        for reason in filter(None, (row.doubt, *notes)):
+        for reason in filter(None, ("" if row.is_control else row.doubt, *notes)):
             reasons.setdefault(clean(reason), []).append(f"{_name(row)} {_label(row.metric)}")
     for reason, names in reasons.items():
         more = f" and {len(names) - 4} more" if len(names) > 4 else ""
@@ -226,7 +231,7 @@ def _drawings(compared: Compared) -> Iterator[Drawing]:
             low=row.comparison.ratio.interval.low,
             high=row.comparison.ratio.interval.high,
             threshold=TOLERANCE,
-            text=f"{upward_text(row.comparison)} {sure_text(row.comparison)}",
+            text=f"{upward_text(row.comparison)} {_word(row)}",
             loud=row.verdict is RatioVerdict.SLOWER,
         )
         for row in compared.rows
@@ -278,6 +283,7 @@ def _row_json(row: ComparedRow) -> dict[str, Any]:
         "cell": row.cell.key,
         "metric": row.metric,
         "control": row.is_control,
+        "control_moved": row.control,
         "a": _summary_json(row.a),
         "b": _summary_json(row.b),
         "ratio": None if ratio is None else _finite(ratio.value),

@@ -26,6 +26,8 @@ _FROM_EXPORT: Final = frozenset((_TREE, "disk", "pack"))
 """Steps that begin with the exported tree."""
 _EXPORTED: Final = "trees and disks"
 _SHARED: Final = ""
+_PASSED_ON: Final = frozenset(("image", "load", "push", "convert"))
+"""Steps whose bytes older campaigns noted, although the engine or a registry keeps them and Boxbench's cache does not."""
 _ITSELF: Final = frozenset(("finish", "index", "compile the agent", "check of the accelerator", "trial of the target"))
 """Steps without which a user would have a box too."""
 
@@ -163,7 +165,9 @@ def _first_measured(parts: Iterable[PreparationPart]) -> tuple[PreparationPart, 
 
 
 def _sized(manifest: Manifest, scenario: str, part: PreparationPart) -> PreparationPart:
-    """The part with its bytes: those of an unpacked tree take long to count, and the image has them."""
+    """The part with its bytes on the disk: those of an unpacked tree take long to count, and the image has them."""
+    if part.name in _PASSED_ON:
+        return part.model_copy(update={"bytes": None})
     image = manifest.images.get(scenario)
     if part.bytes is not None or part.name != _TREE or image is None:
         return part

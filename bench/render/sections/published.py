@@ -24,7 +24,7 @@ _OWN: Final = endpoint_metric(Endpoint.EXEC)
 def published_table(analysis: Analysis, name: str) -> ReportTable | None:
     """For each published start that is like a box of the scenario one row; None when there is none.
 
-    First starts and residents are left out: nobody of the table has measured those.
+    First starts and residents are left out: no source in the table has measured those.
     """
     rows = []
     for cell in analysis.cells(name):
@@ -61,8 +61,8 @@ def _host(row: Published) -> str:
 
 def taken(row: Published) -> str:
     """``median of 100, 111 ms to 278 ms``."""
-    words = STATISTICS[row.statistic] + (f" of {row.n}" if row.n and row.statistic != "single" else "")
-    words += f" from {row.n}" if row.n and row.statistic == "single" else ""
+    of = " given for {} runs" if row.statistic == "single" else " of {}"
+    words = STATISTICS[row.statistic] + (of.format(row.n) if row.n else "")
     if row.low is not None and row.high is not None:
         return f"{words}, {quantity(row.low, row.unit)} to {quantity(row.high, row.unit)}"
     return words if row.high is None else f"{words}, the largest {quantity(row.high, row.unit)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import random
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.analysis.stats import Estimate, Interval, RatioVerdict, unpaired_ratio
-from bench.compare.compare import compare_campaigns, read_side
+from bench.analysis.compare import TOLERANCE, ratio_verdict
+from bench.analysis.results import Comparison
+from bench.analysis.stats import Estimate, Interval, RatioEstimate, RatioVerdict, unpaired_ratio
+from bench.compare.compare import compare_campaigns, control_word, doubt_beside, read_side
 from bench.compare.model import Compared, ComparedRow
-from bench.records.manifest import ImageEntry
+from bench.plan.trials import Cell, build_plan
+from bench.records.manifest import ImageEntry, ScenarioEntry
+from bench.records.record import Record
 from bench.render.commands.compare import (
     answer,
     check_comparison_place,
@@ -24,7 +29,8 @@ from bench.render.commands.compare import (
     write_comparison,
 )
 from bench.util.errors import TooFewBootsError, UsageError
-from tests.factories import DOCKER, LIBVIRT, PROCESS, Box, make_manifest, make_records, write_campaign
+from bench.scenario.model import Design
+from tests.factories import DOCKER, LIBVIRT, PROCESS, Box, make_manifest, make_record, make_records, write_campaign
 
 STEADY = (replace(PROCESS, spread=0.01), replace(DOCKER, spread=0.01), replace(LIBVIRT, spread=0.01))
 HOST = make_manifest(["hello"]).host
@@ -46,13 +52,23 @@ def write(
     blocks: int = 25,
     seed: int = 1,
     change: Mapping[str, object] | None = None,
+    lost: int = 0,
 ) -> Path:
+    """A campaign; the first ``lost`` boots of docker failed."""
     manifest = make_manifest([name], boxes, blocks=blocks).model_copy(update={"id": identity, **(change or {})})
     records = [
-        record.model_copy(update={"campaign": identity})
+        (failed(record) if record.trial.cell.box == "docker" and record.trial.block <= lost else record).model_copy(
+            update={"campaign": identity}
+        )
         for record in make_records(manifest, boxes, seed=seed, troubles=False)
     ]
     return write_campaign(path, manifest, records)
+
+
+def failed(record: Record) -> Record:
+    """The boot, as one that never became ready."""
+    rng = random.Random(1)
+    return record if record.trial.warmup else make_record(record.trial, DOCKER, rng, trouble="timeout")
 
 
 def compared(a: Path, b: Path) -> Compared:
@@ -77,6 +93,7 @@ def test_a_difference_beyond_the_control_is_sure(tmp_path: Path) -> None:
     assert (docker.verdict, docker.doubt) == (RatioVerdict.SLOWER, "")
     assert control.is_control
     assert control.verdict is RatioVerdict.SAME
+    assert (control.control, docker.control) == ("stayed", None)
     assert not found.no_ratios
     assert "hello/docker time to ready 1.4" in answer(found)
     assert ", sure" in answer(found)
@@ -89,9 +106,111 @@ def test_a_host_that_became_slower_makes_no_difference_sure(tmp_path: Path) -> N
 
     docker = row_of(found, "docker")
     assert docker.verdict is RatioVerdict.CANNOT_TELL
-    assert "the control itself moved" in docker.doubt
+    assert "the control moved too, so the host ran at another speed" in docker.doubt
     assert row_of(found, "process").verdict is RatioVerdict.SLOWER, "the control's own row says that it moved"
+    assert row_of(found, "process").control == "moved"
     assert "sure" not in answer(found)
+    assert " sure" not in shown(found).partition("· ")[0], "a control is no result"
+
+
+LEVELS = ("cold", "warm")
+
+
+def write_levels(path: Path, levels: Mapping[str, tuple[str, ...]], *, longer: float = 1, identity: str) -> Path:
+    """A campaign in which starts without a warm cache take ``longer`` times as long in every box."""
+    cells = [
+        Cell(scenario="hello", target=box.target, accel=box.accel, factors={"cache": level})
+        for box in STEADY
+        for level in levels[box.target]
+    ]
+    plan = build_plan(cells, blocks={"hello": 25}, warmups={"hello": 1}, seed=1)
+    manifest = make_manifest(["hello"], STEADY, blocks=25).model_copy(update={"id": identity, "plan": plan})
+    slow = tuple(slower(box, longer) for box in STEADY)
+    usual, changed = (make_records(manifest, boxes, seed=len(identity), troubles=False) for boxes in (STEADY, slow))
+    records = [
+        (left if left.trial.cell.factors["cache"] == "warm" else right).model_copy(update={"campaign": identity})
+        for left, right in zip(usual, changed, strict=True)
+    ]
+    return write_campaign(path, manifest, records)
+
+
+def level_of(found: Compared, box: str, level: str) -> ComparedRow:
+    rows = (row for row in found.rows if row.cell.factors["cache"] == level)
+    return next(row for row in rows if row.cell.box.startswith(box) and row.metric == "endpoint.ready_ns")
+
+
+def test_a_control_vouches_for_its_own_levels_alone(tmp_path: Path) -> None:
+    levels = {box.target: LEVELS for box in STEADY}
+    a = write_levels(tmp_path / "a", levels, identity="c0ffee42")
+    found = compared(a, write_levels(tmp_path / "b", levels, longer=1.4, identity="c0ffee43"))
+
+    assert level_of(found, "process", "cold").control == "moved"
+    assert level_of(found, "process", "warm").control == "stayed"
+    docker = level_of(found, "docker", "cold")
+    assert docker.verdict is RatioVerdict.CANNOT_TELL
+    assert "the control moved too" in docker.doubt
+    assert level_of(found, "docker", "warm").verdict is RatioVerdict.SAME
+
+
+def test_a_level_without_a_control_is_not_sure(tmp_path: Path) -> None:
+    levels = {"process": ("warm",), "docker": ("absent",), "libvirt": ("absent",)}
+    a = write_levels(tmp_path / "a", levels, identity="c0ffee42")
+    found = compared(a, write_levels(tmp_path / "b", levels, longer=1.4, identity="c0ffee43"))
+
+    docker = level_of(found, "docker", "absent")
+    assert (docker.verdict, docker.doubt) == (RatioVerdict.CANNOT_TELL, "no control at this level")
+
+
+def test_a_box_that_failed_in_a_has_no_ratio(tmp_path: Path) -> None:
+    a = write(tmp_path / "a", lost=13)
+    found = compared(a, write(tmp_path / "b", identity="c0ffee43", seed=2))
+
+    docker = row_of(found, "docker")
+    assert math.isinf(docker.a.median.value)
+    assert docker.comparison is not None
+    assert (docker.comparison.ratio, docker.verdict) == (None, RatioVerdict.CANNOT_TELL)
+    assert docker.comparison.notes == ("no ratio: half of the boots of A or more failed",)
+    assert "faster" not in answer(found)
+
+
+@pytest.mark.parametrize(
+    ("control", "box", "word", "is_believed"),
+    [
+        ((1.002, 1.012), (0.993, 1.01), "moved a bit", True),
+        ((1.002, 1.012), (1.3, 1.5), "moved a bit", False),
+        ((1.3, 1.5), (0.993, 1.01), "moved", False),
+        ((0.99, 1.012), (0.993, 1.01), "stayed", True),
+        ((0.99, 1.012), (1.3, 1.5), "stayed", True),
+    ],
+)
+def test_a_control_that_counts_as_the_same_lets_others_be_the_same(
+    control: tuple[float, float], box: tuple[float, float], word: str, is_believed: bool, tmp_path: Path
+) -> None:
+    made = row_of(compared(write(tmp_path / "a"), write(tmp_path / "b", identity="c0ffee43")), "docker").comparison
+    assert made is not None
+
+    def comparison(limits: tuple[float, float]) -> Comparison:
+        interval = Interval(*limits, 0.95)
+        verdict = ratio_verdict("endpoint.ready_ns", interval, TOLERANCE)
+        return replace(made, ratio=RatioEstimate(math.sqrt(limits[0] * limits[1]), interval, 25), verdict=verdict)
+
+    assert control_word(comparison(control)) == word
+    doubt = doubt_beside(comparison(box), comparison(control))
+    assert doubt == ("" if is_believed else "the control moved too, so the host ran at another speed")
+
+
+@pytest.mark.parametrize("change", [{"settle": 10**10}, {"sample": None}, {"idle": 10**9}])
+def test_another_reading_is_another_workload(change: Mapping[str, object], tmp_path: Path) -> None:
+    entry = make_manifest(["hello"], STEADY, blocks=25).scenarios["hello"]
+    design = entry.scenario.design.model_copy(update=change)
+    scenarios = {"hello": replace_scenario(entry, design)}
+    other = write(tmp_path / "b", SLOW, identity="c0ffee43", seed=2, change={"scenarios": scenarios})
+
+    assert "another workload" in row_of(compared(write(tmp_path / "a"), other), "docker").doubt
+
+
+def replace_scenario(entry: ScenarioEntry, design: Design) -> ScenarioEntry:
+    return entry.model_copy(update={"scenario": entry.scenario.model_copy(update={"design": design})})
 
 
 def test_a_difference_as_large_as_the_controls_interval_is_not_sure(tmp_path: Path) -> None:
@@ -116,6 +235,8 @@ def test_another_image_has_no_control(tmp_path: Path) -> None:
     found = compared(write(tmp_path / "a"), other)
 
     assert "another workload" in row_of(found, "docker").doubt
+    assert row_of(found, "process").control is None
+    assert " sure" not in shown(found).partition("· ")[0]
     assert ("image of hello, files", "ab" * 6, "cd" * 6) in found.differences
     assert any("gate compare" in note for note in found.notes)
 

@@ -50,6 +50,19 @@ def test_another_runtime_is_another_box() -> None:
     assert {row.subject for row in select("docker[runtime=runsc]")} == {"Docker, gVisor", "Docker, gVisor, busybox"}
     assert "Docker, gVisor" not in {row.subject for row in select("docker")}
     assert select("docker[network=host]") == select("docker")
+    assert select("docker[runtime=runsc,network=host]") == select("docker[network=host,runtime=runsc]")
+    assert select("docker[network=host,runtime=runsc]") == select("docker[runtime=runsc]")
+
+
+def test_a_start_does_not_last_until_the_box_has_ended() -> None:
+    assert {row.metric for row in published() if "is gone" in row.ends or "deleted" in row.ends} == {"run"}
+
+
+def test_data_of_a_repository_have_their_commit_and_path() -> None:
+    for row in published():
+        if "repository" in row.source.read:
+            assert re.search(r"at commit [0-9a-f]{7}", row.source.read), row.subject
+            assert row.place.startswith("data/"), row.subject
 
 
 def test_a_target_and_a_metric_choose() -> None:

@@ -186,6 +186,23 @@ def test_what_all_share_is_not_a_targets_own() -> None:
     ]
 
 
+def test_bytes_that_are_not_kept_in_the_cache_are_no_bytes_on_disk() -> None:
+    def work(clock: VirtualClock) -> None:
+        with working_for(("hello", "docker")):
+            with step("saved", entry="saved/1"):
+                measured_by(lambda: 60)
+                clock.sleep(1)
+            note_use("saved/1", lambda: 60)
+            with step("load"):
+                measured_by(lambda: 60)
+                clock.sleep(2)
+
+    assert _parts(entry_of(work)) == {
+        ("hello", "docker", "load"): (2, 0, None),
+        ("hello", "docker", "archive"): (1, 0, 60),
+    }
+
+
 def test_a_step_does_not_count_what_is_done_in_it() -> None:
     def work(clock: VirtualClock) -> None:
         with working_for(("hello", "")), step("build"):
