@@ -147,8 +147,8 @@ def _comparison(a: Analysis, b: Analysis, left: CellSummary, right: CellSummary)
             return replace(found, verdict=RatioVerdict.SAME, notes=())
         return replace(found, notes=("no ratio: a value is zero or negative",))
     if not ratio.value:
-        which = "A and of B" if ratio.value is None else "A"
-        return replace(found, notes=(f"no ratio: half of the boots of {which} or more failed",))
+        where = "in A and in B" if ratio.value is None else "in A"
+        return replace(found, notes=(f"no ratio: half of the boots or more failed {where}",))
     values = [_values(analysis, cell, metric) for analysis, cell in ((a, left.cell), (b, right.cell))]
     return replace(
         found,

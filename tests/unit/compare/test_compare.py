@@ -16,6 +16,7 @@ from rich.console import Console
 from bench.analysis.compare import TOLERANCE, ratio_verdict
 from bench.analysis.results import Comparison
 from bench.analysis.stats import Estimate, Interval, RatioEstimate, RatioVerdict, unpaired_ratio
+from bench.cli.compare import compare
 from bench.compare.compare import compare_campaigns, control_word, doubt_beside, read_side
 from bench.compare.model import Compared, ComparedRow
 from bench.plan.trials import Cell, build_plan
@@ -169,7 +170,7 @@ def test_a_box_that_failed_in_a_has_no_ratio(tmp_path: Path) -> None:
     assert math.isinf(docker.a.median.value)
     assert docker.comparison is not None
     assert (docker.comparison.ratio, docker.verdict) == (None, RatioVerdict.CANNOT_TELL)
-    assert docker.comparison.notes == ("no ratio: half of the boots of A or more failed",)
+    assert docker.comparison.notes == ("no ratio: half of the boots or more failed in A",)
     assert "faster" not in answer(found)
 
 
@@ -319,9 +320,18 @@ def test_json_has_every_row(tmp_path: Path) -> None:
 
     value = json.loads(json.dumps(comparison_json(found), allow_nan=False))
     row = next(one for one in value["rows"] if one["cell"] == "hello/docker" and one["metric"] == "endpoint.ready_ns")
-    assert row["verdict"] == "slower"
+    assert (row["verdict"], row["control_moved"]) == ("slower", None)
+    assert {one["control_moved"] for one in value["rows"] if one["control"]} == {"stayed"}
     assert row["interval"][0] < row["ratio"] < row["interval"][1]
     assert value["a"]["campaign"] == "c0ffee42"
+
+
+def test_json_writes_the_page_where_a_place_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a, b = write(tmp_path / "a"), write(tmp_path / "b", identity="c0ffee43", seed=2)
+    compare(a, b, out=tmp_path / "out", json=True)
+
+    assert json.loads(capsys.readouterr().out)["a"]["campaign"] == "c0ffee42"
+    assert (tmp_path / "out/index.html").is_file()
 
 
 def test_a_hostile_value_changes_no_terminal(tmp_path: Path) -> None:

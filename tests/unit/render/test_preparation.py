@@ -54,6 +54,18 @@ def test_a_target_pays_for_what_it_needs() -> None:
     assert [one.name for one in found["docker"].itself] == ["finish", "initramfs"]
 
 
+def test_what_an_engine_keeps_is_not_on_disk() -> None:
+    parts = (
+        part("image", 5, bytes=70 * MIB),
+        part("archive", 1, target="podman", bytes=60 * MIB),
+        part("load", 2, target="podman", bytes=60 * MIB),
+        part("push", 2, target="podman", bytes=60 * MIB),
+    )
+    (bill,) = (bill for bill in bills(campaign(parts), "hello") if bill.target == "podman")
+    assert bill.total_bytes == 60 * MIB
+    assert bill.total_text == "10.0 s"
+
+
 def test_a_later_sitting_adds_what_it_measured_first() -> None:
     second = tuple(one.model_copy(update={"took_ns": None, "cached": 1}) for one in FIRST if one.name != "guest kernel")
     kernel = part("guest kernel", 7, target="libvirt", scenario="", bytes=10 * MIB)
