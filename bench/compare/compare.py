@@ -245,6 +245,6 @@ def _rule(a: Side, b: Side, pairs: Sequence[tuple[str, str]]) -> str:
         )
     return (
         "What differs between two sittings as such is in no interval. A difference is sure where the control (the "
-        "same program as a bare process, at the same levels of factors) stayed, which is an interval with 1 in it, and "
-        "where the difference is outside of the control's whole interval. `boxbench gate compare` runs both in turns, and finds smaller changes."
+        "same program as a bare process, at the same levels of factors) stayed, and where the difference lies outside "
+        "of the control's whole interval. `boxbench gate compare` runs both in turns, and finds smaller changes."
     )

@@ -27,7 +27,7 @@ _FROM_EXPORT: Final = frozenset((_TREE, "disk", "pack"))
 _EXPORTED: Final = "trees and disks"
 _SHARED: Final = ""
 _PASSED_ON: Final = frozenset(("image", "load", "push", "convert"))
-"""Steps whose bytes older campaigns noted, although the engine or a registry keeps them and Boxbench's cache does not."""
+"""Steps whose bytes older campaigns noted, although an engine or a registry keeps them and Boxbench does not."""
 _ITSELF: Final = frozenset(("finish", "index", "compile the agent", "check of the accelerator", "trial of the target"))
 """Steps without which a user would have a box too."""
 

@@ -29,8 +29,8 @@ from bench.render.commands.compare import (
     view_compared,
     write_comparison,
 )
-from bench.util.errors import TooFewBootsError, UsageError
 from bench.scenario.model import Design
+from bench.util.errors import TooFewBootsError, UsageError
 from tests.factories import DOCKER, LIBVIRT, PROCESS, Box, make_manifest, make_record, make_records, write_campaign
 
 STEADY = (replace(PROCESS, spread=0.01), replace(DOCKER, spread=0.01), replace(LIBVIRT, spread=0.01))
