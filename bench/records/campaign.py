@@ -25,6 +25,7 @@ from bench.util.durable import (
 )
 from bench.util.errors import BoxbenchWarning, CampaignError, RecordError
 from bench.util.memory import collection_paused
+from bench.util.nofollow import regular_file
 from bench.util.tree import remove_tree
 
 RECORDS: Final = "records.jsonl"
@@ -164,15 +165,11 @@ def _end_of(file: Path) -> bytes:
     """The last bytes of a regular file; nothing when there is none, or it cannot be read."""
     try:
         # A campaign may come from elsewhere: a FIFO would block us, and a link would show another file of this host.
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with regular_file(file) as descriptor:
+            size = os.fstat(descriptor).st_size
+            return os.pread(descriptor, _END_BYTES, max(0, size - _END_BYTES))
     except OSError:
         return b""
-    try:
-        found = os.fstat(descriptor)
-        whole = stat.S_ISREG(found.st_mode)
-        return os.pread(descriptor, _END_BYTES, max(0, found.st_size - _END_BYTES)) if whole else b""
-    finally:
-        os.close(descriptor)
 
 
 def refuse_foreign(path: Path, files: Sequence[str] = (MANIFEST, RECORDS)) -> None:

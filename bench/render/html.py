@@ -37,6 +37,12 @@ _LEVEL: Final = 6
 _SIZE: Final = re.compile(r'(<svg\b[^>]*?) width="[^"]*"| height="[^"]*"')
 
 
+_PLACES: Final = frozenset(
+    ("top", "explore", "certificate", "ran", "problems", "words", "redo", "theme-auto", "theme-light", "theme-dark")
+)
+"""Ids of the page that could be names of scenarios. All others of ours have a ``_``, which no name has."""
+
+
 @dataclass(frozen=True)
 class Attachment:
     """A file inside the page: its name, its data URI, and its size as text."""
@@ -79,6 +85,11 @@ def render(
     )
 
 
+def place_of(scenario: str) -> str:
+    """The id of a scenario's section: its name, with a ``_`` where the page has that id itself."""
+    return f"{scenario}_" if scenario in _PLACES else scenario
+
+
 def page_environment() -> Environment:
     """The templates: values are escaped, and a name that is missing is an error."""
     environment = Environment(
@@ -90,6 +101,7 @@ def page_environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["seams"] = seams
+    environment.filters["place"] = place_of
     environment.filters["code"] = code
     environment.filters["parts"] = parts
     environment.filters["upright"] = upright

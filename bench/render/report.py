@@ -17,6 +17,7 @@ from bench.render.figures import save_figures
 from bench.render.raw import raw_files
 from bench.render.script.data import report_json
 from bench.render.view import build_view
+from bench.util.durable import replace_durably
 from bench.util.errors import CampaignError
 
 PAGE: Final = "index.html"
@@ -65,9 +66,10 @@ def _write(analysis: Analysis, campaign: Path, target: Path, *, png: bool) -> Re
     pictures = [(figure.scenario, figure.alt, f"{FIGURES}/{figure.name}.svg") for figure in figures]
     page, text = target / PAGE, target / TEXT
     data = report_json(analysis)
-    (target / DATA).write_text(data, encoding="utf-8")
+    # A directory from elsewhere may hold links in place of former results.
+    replace_durably(target / DATA, data)
     files, beside = raw_files(campaign)
-    page.write_text(html.render(view, figures, files, data, beside=beside), encoding="utf-8")
-    text.write_text(markdown.report(view, pictures), encoding="utf-8")
+    replace_durably(page, html.render(view, figures, files, data, beside=beside))
+    replace_durably(text, markdown.report(view, pictures))
     names = tuple(target / FIGURES / f"{figure.name}.svg" for figure in figures)
     return Report(page, text, names, analysis, view)

@@ -20,6 +20,7 @@ from bench.render.figures.style import PAGE as PAGE_STYLE
 from bench.render.figures.style import style_in_use
 from bench.util.durable import sync_directory, write_durably
 from bench.util.errors import ResultError, UsageError
+from bench.util.nofollow import real_directory
 from bench.util.paths import is_file
 
 PAGE: Final = "index.html"
@@ -177,15 +178,15 @@ def _replace(stage: Path, final: Path, names: Sequence[str]) -> None:
     """Move new files over those of a former answer, the page last, and remove figures that are no longer shown."""
     former = _shown(final)
     pictures = sorted((stage / FIGURES).iterdir()) if (stage / FIGURES).exists() else []
-    if pictures:
-        (final / FIGURES).mkdir(exist_ok=True)
-    for picture in pictures:
-        picture.rename(final / FIGURES / picture.name)
-    for name in names:
-        (stage / name).rename(final / name)
-    for name in former - {picture.name for picture in pictures}:
-        (final / FIGURES / name).unlink(missing_ok=True)
-    if not pictures and former:
+    # A link in place of the figures is refused before anything is replaced.
+    with real_directory(final / FIGURES) as place:
+        for picture in pictures:
+            picture.rename(place / picture.name)
+        for name in names:
+            (stage / name).rename(final / name)
+        for name in former - {picture.name for picture in pictures}:
+            (place / name).unlink(missing_ok=True)
+    if not pictures:
         _remove_if_empty(final / FIGURES)
     sync_directory(final)
 

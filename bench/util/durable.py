@@ -36,6 +36,22 @@ def write_durably(path: Path, data: bytes | str) -> None:
     sync_directory(final.parent)
 
 
+def replace_durably(path: Path, data: bytes | str) -> None:
+    """Write a file as ``write_durably``, and follow no link: what has the name, a link too, is replaced.
+
+    For directories that others may have filled. Raises OSError.
+    """
+    with _temporary(path, _encode(data)) as temporary:
+        temporary.rename(path)
+    sync_directory(path.parent)
+
+
+def replace_file(path: Path, data: bytes | str) -> None:
+    """Write a file as ``replace_durably`` without waiting for the disk: for many files that can be made again."""
+    with _temporary(path, _encode(data), sync=False) as temporary:
+        temporary.rename(path)
+
+
 def create_durably(path: Path, data: bytes | str) -> None:
     """Write a new file, as ``write_durably``.
 
@@ -136,14 +152,19 @@ def _encode(data: bytes | str) -> bytes:
 
 
 @contextlib.contextmanager
-def _temporary(final: Path, raw: bytes) -> Iterator[Path]:
-    """A file beside ``final`` whose content is on the disk; it is gone after the context, unless it was renamed."""
+def _temporary(final: Path, raw: bytes, *, sync: bool = True) -> Iterator[Path]:
+    """A file beside ``final``, which is gone after the context, unless it was renamed.
+
+    Args:
+        sync: its content is on the disk.
+    """
     path = final.with_name(f"{_stem(final)}.{secrets.token_hex(_TOKEN_BYTES)}")
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
         try:
             _write_all(fd, raw)
-            os.fsync(fd)
+            if sync:
+                os.fsync(fd)
         finally:
             os.close(fd)
         yield path

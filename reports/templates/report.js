@@ -2,7 +2,7 @@
 // The overview and the chart of a report. All text is set as text, never as markup. Nothing is requested.
 (async () => {
   const LIMIT = {bytes: 64e6, cells: 5000, rows: 300000, points: 1000, text: 2000, shown: 200, lanes: 60};
-  const $ = id => document.getElementById(id);
+  const $ = id => document.getElementById("x_" + id);
   const make = (name, attributes = {}, ...inner) => fill(document.createElement(name), attributes, inner);
   const draw = (name, attributes = {}, ...inner) =>
     fill(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, inner);
@@ -18,28 +18,31 @@
     Array.isArray(value) && value.length <= most ? value : refuse(`${what} is no list of at most ${most}`);
   const text = (value, what) => typeof value === "string" && value.length <= LIMIT.text
     ? value.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "") : refuse(`${what} is no text of at most ${LIMIT.text}`);
-  const number = (value, what) => value == null ? null : Number.isFinite(value) ? value : refuse(`${what} is no number`);
+  const number = (value, what) => value == null ? null : value === "inf" ? Infinity
+    : Number.isFinite(value) && Math.abs(value) < 1e300 ? value : refuse(`${what} is no number`);
   const whole = (value, below, what) =>
     Number.isInteger(value) && value >= 0 && value < below ? value : refuse(`${what} is no number below ${below}`);
+
+  const each = (one, check, ...names) => Object.fromEntries(names.map(name => [name, check(one[name], name)]));
 
   function read(json, side) {
     let raw;
     try { raw = JSON.parse(json); } catch { refuse("it is not JSON"); }
     if (raw?.format !== "boxbench report") refuse("it is not the report.json of a report");
-    if (raw.version !== 1) refuse("this page reads version 1 of the format, and it has another one");
+    if (raw.version !== 1) refuse("this page reads version 1, and it has another one");
     const metrics = list(raw.metrics, LIMIT.cells, "metrics").map(one => ({
       name: text(one?.name, "name"), label: text(one.label, "label"), unit: text(one.unit, "unit")}));
     const cells = list(raw.cells, LIMIT.cells, "cells").map(one => ({
       scenario: text(one?.scenario, "scenario"), box: text(one.box, "box"),
       colour: /^[a-z]-[a-z0-9-]+$/.test(one.colour) ? one.colour : "ink", hollow: one.hollow === true,
+      boots: whole(one.boots ?? 0, 1e9, "boots"),
       blocks: list(one.blocks, LIMIT.points, "blocks").map(block => whole(block, 1e9, "block"))}));
     const rows = list(raw.rows, LIMIT.rows, "rows").map(one => ({
       side, ...cells[whole(one?.cell, cells.length, "cell")], metric: metrics[whole(one.metric, metrics.length, "metric")],
-      main: one.main === true, n: whole(one.n, 1e9, "n"), failed: whole(one.failed ?? 0, 1e9, "failed"),
-      doubts: whole(one.doubts ?? 0, 1e9, "doubts"), median: number(one.median, "median"), low: number(one.low, "low"),
-      high: number(one.high, "high"), range: one.range === true, shown: text(one.shown, "shown"),
-      p95: text(one.p95 ?? "", "p95"), ratio: number(one.ratio, "ratio"), verdict: text(one.verdict ?? "", "verdict"),
-      ratioShown: text(one.ratio_shown ?? "", "ratio_shown"),
+      main: one.main === true, range: one.range === true, n: whole(one.n, 1e9, "n"),
+      failed: whole(one.failed ?? 0, 1e9, "failed"), doubts: whole(one.doubts ?? 0, 1e9, "doubts"),
+      ...each(one, number, "median", "low", "high", "p95", "ratio", "ratio_low", "ratio_high"),
+      ...each(one, (value, what) => text(value ?? "", what), "shown", "p95_shown", "ratio_shown", "verdict"),
       points: list(one.points, LIMIT.points, "points").map(point => number(point, "point"))}));
     const facts = list(raw.facts, LIMIT.points, "facts").map(([name, value]) => [text(name, "fact"), text(value, "fact")]);
     facts.push(["boxbench", text(raw.boxbench, "boxbench")], ["source", text(raw.source, "source")]);
@@ -59,6 +62,7 @@
   function say(value, unit) {
     if (value === null) return "no value";
     if (value === 0) return "0";
+    if (value === Infinity) return "∞";
     const [size, name] = scale(value, unit);
     const found = value / size;
     const digits = Math.max(0, Math.min(6, 2 - Math.floor(Math.log10(Math.abs(Number(found.toPrecision(3)))))));
@@ -100,8 +104,8 @@
   const COLUMNS = [
     ["campaign", row => row.side], ["scenario", row => row.scenario], ["box", row => row.box],
     ["metric", row => row.metric.label], ["boots", row => row.n, row => row.n],
-    ["median", row => row.shown, row => row.median ?? Infinity], ["ratio", row => row.ratioShown || "–", row => row.ratio ?? -1],
-    ["verdict", row => row.verdict || "–"], ["p95", row => row.p95 || "–", row => parseFloat(row.p95) || 0],
+    ["median", row => row.shown, row => row.median ?? -1], ["ratio", row => row.ratio_shown || "–", row => row.ratio ?? -1],
+    ["verdict", row => row.verdict || "–"], ["p95", row => row.p95_shown || "–", row => row.p95 ?? -1],
     ["failed", row => row.failed, row => row.failed], ["doubts", row => row.doubts, row => row.doubts]];
   const USUAL = ["scenario", "box", "metric", "boots", "median", "ratio", "verdict"];
   const shownColumns = () => {
@@ -142,7 +146,7 @@
     $("rows").tHead.replaceChildren(make("tr", {}, ...head));
     $("rows").tBodies[0].replaceChildren(...body);
     $("count").textContent = found.length > LIMIT.shown
-      ? `The first ${LIMIT.shown} of ${found.length} rows; the copy and the file have all of them.`
+      ? `The first ${LIMIT.shown} of ${found.length} rows; copy and file have all.`
       : `${found.length} row${found.length === 1 ? "" : "s"}.`;
   }
   function columnBoxes() {
@@ -166,14 +170,14 @@
       .map(cells => `| ${cells.join(" | ")} |`).join("\n") + "\n";
   }
   // A spreadsheet would run a text that begins like a formula.
-  const inCsv = value => typeof value === "number" ? value : value === null ? ""
+  const inCsv = value => value === Infinity ? "inf" : typeof value === "number" ? value : value === null ? ""
     : `"${value.replace(/^(?=[=+\-@\t\r])/, "'").replaceAll('"', '""')}"`;
   function csv() {
     const names = ["campaign", "scenario", "box", "metric", "unit", "boots", "failed", "doubts", "median", "low", "high",
-      "between", "ratio", "verdict"];
+      "between", "p95", "ratio", "ratio_low", "ratio_high", "verdict"];
     return [names, ...chosen().map(row => [row.side, row.scenario, row.box, row.metric.name, row.metric.unit, row.n, row.failed,
-      row.doubts, row.median, row.low, row.high, row.low === null ? "" : row.range ? "range" : "95 % interval", row.ratio,
-      row.verdict])].map(cells => cells.map(inCsv).join(",")).join("\r\n") + "\r\n";
+      row.doubts, row.median, row.low, row.high, row.low === null ? "" : row.range ? "range" : "95 % interval", row.p95,
+      row.ratio, row.ratio_low, row.ratio_high, row.verdict])].map(cells => cells.map(inCsv).join(",")).join("\r\n") + "\r\n";
   }
   async function copy() {
     const words = markdown();
@@ -184,7 +188,7 @@
       $("copied").hidden = false;
       $("copied").value = words;
       $("copied").select();
-      $("said").textContent = "This browser lets no page write to the clipboard. The table is marked: press Ctrl+C.";
+      $("said").textContent = "The clipboard is closed to pages here. The table is marked: press Ctrl+C.";
     }
   }
   function save() {
@@ -197,36 +201,39 @@
   // --- the chart ---
   const LANE = 64, TOP = 8, EDGE = 14;
   let lanes = [], at = [-1, -1];
+  const part = row => row.blocks.length < row.boots;
   const told = (lane, place) => {
     const {row, dots} = lanes[lane], who = (other ? `${row.side} campaign, ` : "") + row.box;
     if (place < 0) return `${who}: median ${row.shown}, ${row.n} boots${row.failed ? `, ${row.failed} failed` : ""}`;
-    return `${who}, block ${dots[place].block}: ${say(dots[place].value, row.metric.unit)}; ${place + 1} of ${dots.length} in order of size`;
+    return `${who}, block ${dots[place].block}: ${say(dots[place].value, row.metric.unit)}; `
+      + `${place + 1} of ${dots.length}${part(row) ? " shown" : ""} in order of size`;
   };
   function ticks(low, high, log, unit) {
     if (log) {
       const found = [];
       for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
-        for (const step of [1, 2, 5]) if (step * 10 ** power >= low && step * 10 ** power <= high) found.push(step * 10 ** power);
-      const tens = found.filter(value => /^1/.test(value.toExponential()));
-      return found.length <= 6 ? found : tens.filter((_, place) => place % Math.ceil(tens.length / 6) === 0);
+        for (const step of [1, 2, 5]) found.push(step * 10 ** power);
+      const inside = found.filter(value => value >= low && value <= high);
+      const tens = inside.filter(value => /^1/.test(value.toExponential()));
+      return inside.length <= 6 ? inside : tens.filter((_, place) => place % Math.ceil(tens.length / 6) === 0);
     }
-    const size = scale(high, unit)[0], rough = (high - low) / size / 4, ten = 10 ** Math.floor(Math.log10(rough));
+    const size = scale(Math.max(high, -low), unit)[0], rough = (high - low) / size / 4, ten = 10 ** Math.floor(Math.log10(rough));
     const step = ten * [1, 2, 5, 10].find(factor => factor * ten >= rough) * size, found = [];
-    for (let value = Math.ceil(low / step) * step; value <= high; value += step) found.push(value);
+    for (let i = 0, first = Math.ceil(low / step); i <= 20 && (first + i) * step <= high; i++) found.push((first + i) * step);
     return found;
   }
   function chart() {
-    const found = rows().filter(row => row.scenario === state.e && row.metric.name === state.x).slice(0, LIMIT.lanes);
-    lanes = found.map(row => ({row, dots: row.points.map((value, place) => ({value, block: row.blocks[place]}))
+    const found = rows().filter(row => row.scenario === state.e && row.metric.name === state.x);
+    lanes = found.slice(0, LIMIT.lanes).map(row => ({row, dots: row.points.map((value, place) => ({value, block: row.blocks[place]}))
       .filter(dot => dot.value !== null).sort((a, b) => a.value - b.value)}));
     at = [-1, -1];
-    const all = lanes.flatMap(({row, dots}) => [...dots.map(dot => dot.value), row.median, row.low, row.high]).filter(v => v !== null);
-    const least = Math.min(...all), most = Math.max(...all), log = state.l === "1" && least > 0;
+    const all = lanes.flatMap(({row, dots}) => [...dots.map(dot => dot.value), row.median, row.low, row.high]).filter(Number.isFinite);
+    const least = Math.min(...all), most = Math.max(...all), log = state.l === "1" && least > 1e-300;
     $("log").disabled = !(least > 0);
     const width = Math.max(240, $("chart").clientWidth), height = TOP + LANE * lanes.length + 34;
-    const low = log ? least / 1.1 : Math.min(0, least), high = log ? most * 1.1 : most > low ? most * 1.03 : low + 1;
+    const low = log ? least / 1.1 : Math.min(0, least), high = log ? most * 1.1 : most > 0 ? most * 1.03 : low < 0 ? 0 : 1;
     const way = log ? Math.log : value => value;
-    const x = value => EDGE + (width - 2 * EDGE) * (way(value) - way(low)) / (way(high) - way(low));
+    const x = value => value === Infinity ? width - 5 : EDGE + (width - 2 * EDGE) * (way(value) - way(low)) / (way(high) - way(low));
     const unit = found[0]?.metric.unit ?? "";
     const svg = draw("svg", {viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true"});
     const fits = Math.floor(width / 75);
@@ -236,15 +243,18 @@
         draw("text", {class: "tick", x: Math.min(Math.max(x(value), 22), width - 26), y: height - 8, "text-anchor": "middle"},
           say(value, unit).replace(/\.0+(?!\d)|(\.\d*[1-9])0+(?!\d)/, "$1")));
     lanes.forEach((lane, number) => svg.append(oneLane(lane, TOP + LANE * number, x)));
-    svg.append(draw("circle", {id: "ring", r: 9, visibility: "hidden"}));
+    svg.append(draw("circle", {id: "x_ring", r: 9, visibility: "hidden"}));
     $("chart").replaceChildren(svg);
     lanes.forEach(lane => lane.x = x);
     $("point").textContent = found.length ? "" : "No box has this metric.";
+    const some = unique(lanes.filter(({row}) => part(row)).map(({row}) => `${row.blocks.length} of ${row.boots}`));
+    $("part").textContent = (some[0] ? `Dots: ${some.join(", ")} boots of a box, evenly chosen; median and bar are of all. ` : "")
+      + (found[LIMIT.lanes] ? `The first ${LIMIT.lanes} of ${found.length} boxes.` : "");
   }
   function oneLane({row, dots}, top, x) {
     const group = draw("g", {class: row.colour}), y = top + 36, second = row.side !== "this";
     group.append(draw("text", {class: "lane", x: EDGE, y: top + 16}, `${second ? "other: " : ""}${row.box}  ${row.shown}`));
-    if (row.low !== null && row.high !== null)
+    if (Number.isFinite(row.low) && row.high !== null)
       group.append(draw("line", {class: row.range ? "range" : "interval", x1: x(row.low), x2: x(row.high), y1: y + 15, y2: y + 15}));
     dots.forEach((dot, place) => {
       const shape = {class: `dot${row.hollow ? " hollow" : ""}`};
@@ -306,7 +316,7 @@
     const names = unique([...own.facts.keys(), ...other.facts.keys()]);
     const differ = names.filter(name => own.facts.get(name) !== other.facts.get(name))
       .map(name => `${name} (${own.facts.get(name) ?? "–"} here, ${other.facts.get(name) ?? "–"} there)`);
-    said.textContent = `The other campaign is ${other.name}. Its numbers stand beside those of this one: they are never pooled and never in a ratio. `
+    said.textContent = `The other campaign is ${other.name}. Its numbers stand beside those of this one, never pooled and never in a ratio. `
       + (differ.length ? `What differs: ${differ.slice(0, 12).join("; ")}.` : "Host and version are equal.");
     renew();
   }

@@ -61,7 +61,7 @@ class _Page(HTMLParser):
     """Refuses whatever a page of ours does not have. Its only scripts are its data and its own code."""
 
     _TAGS: Final = re.compile(r"iframe|object|embed|img|form|base")
-    _DATA: Final = [("type", "application/gzip"), ("id", "data")]
+    _DATA: Final = [("type", "application/gzip"), ("id", "x_data")]
 
     def __init__(self) -> None:
         super().__init__()

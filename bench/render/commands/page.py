@@ -10,8 +10,9 @@ from typing import Final
 from bench.render.figures.base import Figure, write_figure
 from bench.render.markdown import escape, fence, table
 from bench.render.simulation.skeleton import render_page
-from bench.util.durable import write_durably
+from bench.util.durable import replace_durably
 from bench.util.errors import ResultError
+from bench.util.nofollow import real_directory
 
 PAGE: Final = "index.html"
 TEXT: Final = "report.md"
@@ -122,12 +123,12 @@ def write_beside(
     """
     try:
         if figures:
-            (directory / FIGURES).mkdir(exist_ok=True)
-        for figure in figures:
-            write_figure(directory / FIGURES, figure)
+            with real_directory(directory / FIGURES) as place:
+                for figure in figures:
+                    write_figure(place, figure)
         if names[1] is not None:
-            write_durably(directory / names[1], markdown_of(content, figures))
-        write_durably(directory / names[0], page_of(content, figures, files))
+            replace_durably(directory / names[1], markdown_of(content, figures))
+        replace_durably(directory / names[0], page_of(content, figures, files))
     except OSError as error:
         raise ResultError(
             f"the page of {directory} cannot be written: {error.strerror}",

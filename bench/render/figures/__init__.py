@@ -31,6 +31,8 @@ from bench.render.figures.foot import campaign_foot
 from bench.render.figures.made import mark_made
 from bench.render.figures.shown import left_out
 from bench.render.figures.style import PAGE, STYLES, Style, style_in_use, using
+from bench.util.durable import replace_file
+from bench.util.nofollow import real_directory
 
 __all__ = ["PAGE", "STYLES", "Figure", "Style", "campaign_figures", "save_figures"]
 
@@ -75,12 +77,16 @@ def campaign_figures(
 
 
 def save_figures(analysis: Analysis, directory: Path, *, png: bool = True) -> tuple[Figure, ...]:
-    """Write ``NAME.svg``, ``NAME-dark.svg``, ``NAME.csv``, ``NAME.json`` and, with ``png``, ``NAME.png``."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Write ``NAME.svg``, ``NAME-dark.svg``, ``NAME.csv``, ``NAME.json`` and, with ``png``, ``NAME.png``.
+
+    No link is followed: the directory may be in a campaign that came from elsewhere. Raises OSError: it is a link, or
+    cannot be written.
+    """
     figures = campaign_figures(analysis, png=png)
-    for figure in figures:
-        for end, content in contents(figure):
-            (directory / f"{figure.name}{end}").write_bytes(content)
+    with real_directory(directory) as place:
+        for figure in figures:
+            for end, content in contents(figure):
+                replace_file(place / f"{figure.name}{end}", content)
     return figures
 
 

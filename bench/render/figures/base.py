@@ -18,6 +18,7 @@ from bench.render.figures.data import NO_DATA, FigureData, as_data
 from bench.render.figures.style import PAGE, foot_in, foot_row_in, style_in_use
 from bench.render.palette import GRID, INK, MUTED, PALETTE, PAPER
 from bench.render.text import quantity
+from bench.util.durable import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -389,11 +390,11 @@ def write_figure(directory: Path, figure: Figure, *, name: str | None = None) ->
         name: the figure's own name when None.
     """
     light, dark, png = (directory / f"{name or figure.name}{end}" for end in (".svg", "-dark.svg", ".png"))
-    light.write_text(figure.light_svg, encoding="utf-8")
-    dark.write_text(figure.dark_svg, encoding="utf-8")
+    replace_file(light, figure.light_svg)
+    replace_file(dark, figure.dark_svg)
     if figure.light_png is None:
         return light, dark
-    png.write_bytes(figure.light_png)
+    replace_file(png, figure.light_png)
     return light, dark, png
 
 

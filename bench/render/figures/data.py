@@ -14,6 +14,8 @@ from typing import Final, NamedTuple
 
 Value = str | float | None
 """A text, a number, or None where there is none. A boot that never got there is inf."""
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet runs a text that begins so. The script of pages has the same list."""
 _SHOWN: Final = 12
 """Letters of a digest that people see."""
 
@@ -109,7 +111,7 @@ def _plain(value: Value) -> Value:
 def _cell(value: Value) -> str:
     """A cell of CSV. A text that a spreadsheet would take for a formula gets an apostrophe before it."""
     plain = _plain(value)
-    if isinstance(plain, str) and not isinstance(value, float) and plain[:1] in ("=", "+", "-", "@"):
+    if isinstance(plain, str) and not isinstance(value, float) and plain[:1] in _FORMULA:
         return f"'{plain}"
     return "" if plain is None else str(plain)
 

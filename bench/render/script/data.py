@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.analysis.ledger import memory_metric
 from bench.analysis.metrics import CPU, DISK, Metric, headline, in_order
-from bench.analysis.results import Analysis, CellSummary, Comparison
+from bench.analysis.results import Analysis, CellSummary
 from bench.analysis.sources import MEASURED, source_word
 from bench.analysis.stats import Spread
 from bench.plan.trials import Cell
@@ -31,6 +31,8 @@ MOST_POINTS: Final = 40_000
 _LEAST_BLOCKS: Final = 20
 
 Number = int | float
+Limit = Number | Literal["inf"]
+"""A number, or ``inf``: beyond the time limit."""
 Text = Annotated[str, Field(max_length=2000)]
 
 
@@ -55,14 +57,16 @@ class CellEntry(_Part):
     """The name of its colour in the page's style sheet."""
     hollow: bool
     """Its CPU is emulated."""
+    boots: Annotated[int, Field(ge=0)]
+    """All of its blocks, also those that ``blocks`` leaves out."""
     blocks: tuple[int, ...]
 
 
 class RowEntry(_Part):
     """One metric of one box. ``low`` and ``high`` are a 95 % interval, or a range if ``range`` is true.
 
-    What has its default is left out: so a value that there is none of, such as a median beyond the time limit. In
-    ``points`` it is null.
+    What has its default is left out: so a value that there is none of. In ``points`` it is null. What is beyond the
+    time limit is ``inf``.
     """
 
     cell: Annotated[int, Field(ge=0)]
@@ -72,18 +76,22 @@ class RowEntry(_Part):
     n: Annotated[int, Field(ge=0)]
     failed: Annotated[int, Field(ge=0)] = 0
     doubts: Annotated[int, Field(ge=0)] = 0
-    median: Number | None = None
-    low: Number | None = None
-    high: Number | None = None
+    median: Limit | None = None
+    low: Limit | None = None
+    high: Limit | None = None
     range: bool = False
     shown: Text
     """Median and interval as the report writes them."""
-    p95: Text = ""
-    ratio: Number | None = None
-    """To the baseline of the scenario; null for the baseline."""
+    p95: Limit | None = None
+    p95_shown: Text = ""
+    ratio: Limit | None = None
+    """To the baseline of the scenario; null for the baseline, and where both medians are beyond the time limit."""
+    ratio_low: Limit | None = None
+    ratio_high: Limit | None = None
+    """Its 95 % interval."""
     ratio_shown: Text = ""
     verdict: Text = ""
-    points: tuple[Number | None, ...]
+    points: tuple[Limit | None, ...]
 
 
 class ReportData(_Part):
@@ -146,6 +154,7 @@ def _cell(analysis: Analysis, cell: Cell, most: int) -> CellEntry:
         box=cell_label(cell),
         colour=target_colour_name(cell.target),
         hollow=is_emulated(cell),
+        boots=len(blocks),
         blocks=tuple(blocks[:: max(1, math.ceil(len(blocks) / most))]),
     )
 
@@ -154,6 +163,7 @@ def _row(analysis: Analysis, summary: CellSummary, place: tuple[int, int], block
     cell, metric, median = summary.cell, summary.metric, summary.median
     comparison = analysis.comparison(cell, metric)
     shown = median.shown
+    ratio = None if comparison is None else comparison.ratio
     return RowEntry(
         cell=place[0],
         metric=place[1],
@@ -166,8 +176,11 @@ def _row(analysis: Analysis, summary: CellSummary, place: tuple[int, int], block
         high=None if shown is None else _rounded(shown.high),
         range=isinstance(shown, Spread),
         shown=median_text(summary),
-        p95=p95_text(summary) if summary.p95 is not None else "",
-        ratio=_ratio(comparison),
+        p95=None if summary.p95 is None else _rounded(summary.p95.value),
+        p95_shown=p95_text(summary) if summary.p95 is not None else "",
+        ratio=None if ratio is None else _rounded(ratio.value),
+        ratio_low=None if ratio is None else _rounded(ratio.interval.low),
+        ratio_high=None if ratio is None else _rounded(ratio.interval.high),
         ratio_shown="" if comparison is None else ratio_text(comparison),
         verdict="" if comparison is None else verdict_text(comparison),
         points=_points(analysis, cell, metric, blocks),
@@ -179,20 +192,18 @@ def _main(analysis: Analysis, cell: Cell) -> tuple[Metric, ...]:
     return headline(analysis.scenario(cell.scenario)), memory_metric(cell), CPU, DISK
 
 
-def _points(analysis: Analysis, cell: Cell, metric: Metric, blocks: Sequence[int]) -> tuple[Number | None, ...]:
+def _points(analysis: Analysis, cell: Cell, metric: Metric, blocks: Sequence[int]) -> tuple[Limit | None, ...]:
     """The value of each of these blocks, with four digits: a dot cannot show more."""
     series = analysis.series.get(cell.key, {}).get(metric)
     values = {} if series is None else series.by_block()
     return tuple(_rounded(values.get(block), digits=4) for block in blocks)
 
 
-def _rounded(value: float | None, digits: int = 6) -> Number | None:
-    """A number of JSON: with so many digits, whole where it is, and null where it is infinite."""
-    if value is None or not math.isfinite(value):
+def _rounded(value: float | None, digits: int = 6) -> Limit | None:
+    """A number of JSON: with so many digits, whole where it is, and ``inf`` where it is infinite."""
+    if value is None or math.isnan(value):
         return None
+    if math.isinf(value):
+        return "inf"
     found = float(f"{value:.{digits}g}")
     return int(found) if found.is_integer() else found
-
-
-def _ratio(comparison: Comparison | None) -> Number | None:
-    return None if comparison is None or comparison.ratio is None else _rounded(comparison.ratio.value)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import errno
 import gzip
 import hashlib
 import json
+import random
 import re
+import shutil
 from collections import Counter
 from html import unescape
 from html.parser import HTMLParser
@@ -15,16 +18,18 @@ from xml.etree import ElementTree
 
 import pytest
 
+from bench.analysis.analyse import analyse
+from bench.analysis.metrics import endpoint_metric
 from bench.records.campaign import RECORDS
 from bench.render import raw
 from bench.render.html import attach, parts, upright
 from bench.render.palette import PALETTE
 from bench.render.report import Report, write_report
-from bench.render.script.data import CellEntry, MetricEntry, ReportData, RowEntry
+from bench.render.script.data import CellEntry, MetricEntry, ReportData, RowEntry, report_data
 from bench.render.script.policy import script
 from bench.render.sections.glossary import ENDPOINTS, WORDS
 from bench.util.errors import CampaignError
-from tests.factories import DOCKER, PROCESS, Box, make_manifest, make_records, write_campaign
+from tests.factories import DOCKER, PROCESS, THREE, Box, make_manifest, make_record, make_records, write_campaign
 
 NASTY = Box(
     "libvirt[x=<b onload=1>&'\"]", "tcg", LIBVIRT_INSTANTS := dict(DOCKER.instants_ms), {"vmm": 90.0}, {"vmm": 9.0}
@@ -200,6 +205,72 @@ def test_records_that_are_too_large_are_named_and_not_attached(campaign: Path, m
     attached = [a["download"] for tag, a in Page(text).tags if tag == "a" and "download" in a]
     assert attached == ["manifest.json"]
     assert "is too large for a page. It is in the campaign&#39;s directory." in text
+
+
+@pytest.mark.parametrize("name", ["records.jsonl", "manifest.json"])
+def test_a_link_in_a_campaign_puts_no_other_file_into_the_page(campaign: Path, tmp_path: Path, name: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes((campaign / name).read_bytes() + b" \n")
+    copy = Path(shutil.copytree(campaign, tmp_path / "copy"))
+    (copy / name).unlink()
+    (copy / name).symlink_to(elsewhere)
+    files, beside = raw.raw_files(copy)
+    assert name not in files
+    assert beside == (f"{name} is a link or no regular file, so this page does not hold it.",)
+
+
+def test_a_report_is_not_written_through_links(tmp_path: Path) -> None:
+    manifest = make_manifest(("hello",), (PROCESS,), blocks=1, warmups=0)
+    campaign = write_campaign(tmp_path / "c", manifest, make_records(manifest, (PROCESS,)))
+    victim = tmp_path / "victim"
+    victim.write_text("mine", encoding="utf-8")
+    (campaign / "figures").mkdir()
+    names = ("index.html", "report.md", "report.json", "figures/hello-blocks.svg")
+    for name in names:
+        (campaign / name).symlink_to(victim)
+    figures = write_report(campaign, png=False).figures
+    assert campaign / names[-1] in figures
+    assert victim.read_text(encoding="utf-8") == "mine"
+    assert not any((campaign / name).is_symlink() for name in names)
+    shutil.rmtree(campaign / "figures")
+    (campaign / "figures").symlink_to(tmp_path)
+    with pytest.raises(CampaignError, match="figures is a link, or no directory"):
+        write_report(campaign, png=False)
+    assert not list(tmp_path.glob("*.svg"))
+
+
+def test_a_failed_report_leaves_the_former_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = make_manifest(("hello",), (PROCESS,), blocks=1, warmups=0)
+    campaign = write_campaign(tmp_path / "c", manifest, make_records(manifest, (PROCESS,)))
+    (campaign / "report.json").write_text("former", encoding="utf-8")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("bench.util.durable._write_all", full)
+    with pytest.raises(CampaignError, match="No space left"):
+        write_report(campaign, png=False)
+    assert (campaign / "report.json").read_text(encoding="utf-8") == "former"
+
+
+def test_the_file_says_what_is_beyond_the_limit_and_how_many_boots_there_are() -> None:
+    manifest = make_manifest(("hello",), THREE, blocks=9)
+    records = tuple(
+        make_record(one.trial, box, random.Random(1), trouble="timeout" if box.target == "libvirt" else "")
+        for one in make_records(manifest, THREE)
+        for box in THREE
+        if box.target == one.trial.cell.target
+    )
+    data = report_data(analyse(manifest, records))
+    ready = next(place for place, metric in enumerate(data.metrics) if metric.name == endpoint_metric("ready"))
+    rows = {data.cells[row.cell].box: row for row in data.rows if row.metric == ready}
+    lost, process = rows["libvirt/tcg"], rows["process"]
+    assert (lost.median, lost.high, lost.ratio, lost.ratio_high) == ("inf",) * 4
+    assert set(lost.points) == {"inf"}
+    low, ratio, high = (float(found or 0) for found in (process.ratio_low, process.ratio, process.ratio_high))
+    assert 0 < low <= ratio <= high < 1
+    assert (rows["docker"].ratio, rows["docker"].ratio_low) == (None, None)
+    assert {(cell.boots, len(cell.blocks)) for cell in data.cells} == {(9, 9)}
 
 
 def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.render.commands.page import Content, write_beside
 from bench.render.figures.base import Figure
 from bench.render.results import GENERATOR, check_place, write_results
 from bench.util.errors import ResultError, UsageError
@@ -158,6 +159,23 @@ def test_a_hostile_page_cannot_make_us_remove_files_elsewhere(tmp_path: Path) ->
     page.write_text(page.read_text() + '<figure id="../../victim"><figure id="..">')
     written(out, figure("one"))
     assert (tmp_path / "victim.svg").read_text() == "mine"
+
+
+def test_figures_are_not_written_through_a_link(tmp_path: Path) -> None:
+    victim, out = tmp_path / "victim", tmp_path / "out"
+    victim.mkdir()
+    (victim / "one.svg").write_text("mine")
+    page = written(out)
+    before = page.read_text()
+    (out / "figures").symlink_to(victim)
+    with pytest.raises(ResultError, match="figures is a link, or no directory"):
+        written(out, figure("one"), text="new")
+    content = Content(kind="gate", verdict="v", provenance="p", command="boxbench x")
+    with pytest.raises(ResultError, match="figures is a link, or no directory"):
+        write_beside(out, content, (figure("one"),))
+    assert files(victim) == ["one.svg"]
+    assert (victim / "one.svg").read_text() == "mine"
+    assert page.read_text() == before
 
 
 def test_a_page_without_the_mark_is_a_mistake_of_ours(tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bench.util.durable import append_durably, create_durably, sync_entry, write_durably
+from bench.util.durable import append_durably, create_durably, replace_durably, replace_file, sync_entry, write_durably
 
 
 @pytest.fixture
@@ -28,6 +29,15 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
         write_durably(file, text)
         assert file.read_text() == text
     assert [path.name for path in tmp_path.iterdir()] == ["gate.json"]
+
+
+@pytest.mark.parametrize("write", [replace_durably, replace_file])
+def test_a_link_in_a_directory_of_others_is_replaced(tmp_path: Path, write: Callable[[Path, str], None]) -> None:
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to("real")
+    write(tmp_path / "link", "new")
+    assert not (tmp_path / "link").is_symlink()
+    assert [(tmp_path / name).read_text() for name in ("link", "real")] == ["new", "old"]
 
 
 def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
