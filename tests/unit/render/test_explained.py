@@ -60,3 +60,16 @@ def test_a_page_explains_each_kind_once_and_in_order() -> None:
 def test_explanations_are_sentences() -> None:
     texts = [text for one in EXPLAINED.values() for text in (one.shows, one.made, one.error)]
     assert [text for text in texts if not text.endswith(".") or "  " in text or text[0].islower()] == []
+
+
+def test_every_chapter_is_in_both_indexes_and_begins_with_its_answer() -> None:
+    chapters = sorted(docs_figures.CHAPTERS.glob("[0-9][0-9]-*.md"))
+    numbers = [int(chapter.name[:2]) for chapter in chapters]
+    assert numbers == list(range(1, len(chapters) + 1))
+    for index in (docs_figures.CHAPTERS / "method.md", ROOT / "METHOD.md"):
+        text = index.read_text(encoding="utf-8")
+        assert [chapter.name for chapter in chapters if f"{chapter.name})" not in text] == []
+    for chapter, number in zip(chapters, numbers, strict=True):
+        head, _, first, *_ = chapter.read_text(encoding="utf-8").splitlines()
+        assert head.startswith(f"# {number}. ")
+        assert first.startswith(("**In short.**", "**What it is.**", "Numbers"))

@@ -127,6 +127,7 @@ def test_every_figure_has_words_and_numbers(page: Page) -> None:
     assert len(pictures) == tags.count("figcaption") == len(FIGURES)
     assert all(attributes.get("role") == "img" and "aria-labelledby" in attributes for attributes in pictures)
     assert tags.count("details") >= len(FIGURES)
+    assert len([link for link in page.values("href") if link.startswith("#how:")]) == len(FIGURES)
 
 
 def test_figures_on_the_page_follow_its_colours(written: Report) -> None:
