@@ -19,7 +19,9 @@ from bench.anatomy.steps import explained, step_named
 from bench.render.figures.base import Figure, finish, styled, write_figure
 from bench.render.figures.waterfall import draw
 from bench.render.text import bracket, clean, file_stem, format_estimate, quantity
+from bench.util.durable import replace_file
 from bench.util.errors import CampaignError
+from bench.util.nofollow import real_directory
 
 FIGURES: Final = "figures"
 TRACES: Final = "traces"
@@ -157,15 +159,14 @@ def write_files(directory: Path, anatomy: Anatomy, traces: Mapping[str, str]) ->
 
 
 def _write_figures(directory: Path, anatomy: Anatomy) -> Iterable[Path]:
-    directory.mkdir(parents=True, exist_ok=True)
-    for figure in anatomy_figures(anatomy, png=True):
-        yield write_figure(directory, figure)[0]
+    with real_directory(directory) as place:
+        for figure in anatomy_figures(anatomy, png=True):
+            yield directory / write_figure(place, figure)[0].name
 
 
 def _write_traces(directory: Path, traces: Mapping[str, str]) -> Iterable[Path]:
-    directory.mkdir(parents=True, exist_ok=True)
-    for cell, content in traces.items():
-        name = file_stem(cell)
-        file = directory / f"{name}.trace.json"
-        file.write_text(content, encoding="ascii")
-        yield file
+    with real_directory(directory) as place:
+        for cell, content in traces.items():
+            name = f"{file_stem(cell)}.trace.json"
+            replace_file(place / name, content)
+            yield directory / name

@@ -250,6 +250,17 @@ def test_files_are_written_under_safe_names(tmp_path: Path) -> None:
     assert (tmp_path / "figures" / "hello-docker-anatomy.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("name", ["figures", "traces"])
+def test_no_file_is_written_through_a_link(tmp_path: Path, name: str) -> None:
+    victim, out = tmp_path / "victim", tmp_path / "out"
+    victim.mkdir()
+    out.mkdir()
+    (out / name).symlink_to(victim)
+    with pytest.raises(CampaignError, match=f"{name} is a link, or no directory"):
+        write_files(out, ANATOMY, {"hello/docker": "{}\n"})
+    assert not list(victim.iterdir())
+
+
 def test_two_builds_of_a_program_have_files_of_their_own(tmp_path: Path) -> None:
     """Paths of which nothing is left to tell them apart once their slashes are gone, and one that is too long."""
     paths = ("/a/b-c/runc", "/a/b/c/runc", f"/{'x' * 4000}/runc")
