@@ -1,6 +1,6 @@
 """Boxbench: what does it cost to run this in a VM instead of a container, and where does the cost go?
 
-``bench.open_campaign(path)`` reads a campaign as frames and figures, see ``bench.opened.campaign`` and docs/python.md.
+``bench.open_campaign(path)`` reads a campaign as frames and figures: docs/reference/python.md.
 """
 
 from __future__ import annotations

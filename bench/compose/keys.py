@@ -1,4 +1,4 @@
-"""What becomes of each key of a service. docs/compose.md has the same table."""
+"""What becomes of each key of a service. docs/reference/compose.md has the same table."""
 
 from __future__ import annotations
 

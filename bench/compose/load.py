@@ -23,7 +23,7 @@ from bench.util.text import did_you_mean, plain
 _FILES: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 """The names of compose files, in the order in which Compose looks for them."""
 _NAMED: Final = re.compile(r"(.+\.ya?ml)(?::([A-Za-z0-9._-]+))?")
-_HINT: Final = "docs/compose.md says what becomes of each key of a service"
+_HINT: Final = "docs/reference/compose.md says what becomes of each key of a service"
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from bench.util.errors import ScenarioError, UsageError
 
 HOUR_NS: Final = 3600 * 10**9
 _GIB: Final = 2**30
-_HINT: Final = "docs/sweeps.md has an example of a price file"
+_HINT: Final = "docs/how-to/sweeps.md has an example of a price file"
 _KIND: Final = FileKind(path_hint="name a price file", content_hint="start it with `currency:`")
 
 MOST_PRICE: Final = 1e9

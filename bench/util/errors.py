@@ -33,7 +33,7 @@ EXIT_MEANINGS: Final[Mapping[ExitCode, str]] = {
     ExitCode.PARTIAL: "some trials gave no result; the rest is kept",
     ExitCode.INTERRUPTED: "interrupted",
 }
-"""What each exit code means, in a few words. docs/commands.md says it in full."""
+"""What each exit code means, in a few words. docs/reference/commands.md says it in full."""
 
 
 class BoxbenchError(Exception):

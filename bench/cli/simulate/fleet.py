@@ -97,7 +97,7 @@ def fleet(
 ) -> None:
     """The same trace runs in every target, with the same luck: how many hosts it needs, and how long users wait.
 
-    Starts contend on their host for CPUs and the target's lock. docs/fleet.md has the rules and the fleet file.
+    Starts contend on their host for CPUs and the target's lock. docs/how-to/fleet.md has the rules and the fleet file.
 
     Exit codes: 0 answered, 4 the data do not support an answer, or no number of hosts keeps the limit.
     """

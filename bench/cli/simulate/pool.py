@@ -108,7 +108,7 @@ def pool(
 ) -> None:
     """A trace runs on one host for each keep-alive and each pool: the share of cold starts against wasted memory.
 
-    The same trace and the same luck meet every target and every keep-alive. docs/fleet.md has the rules.
+    The same trace and the same luck meet every target and every keep-alive. docs/how-to/fleet.md has the rules.
 
     Exit codes: 0 answered, 4 the data do not support an answer.
     """

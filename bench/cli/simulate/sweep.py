@@ -61,7 +61,7 @@ def sweep(
     """The question of a file is simulated at every point of a grid, and for samples of parameters that are uncertain.
 
     Finished units are stored at once. The same command goes on after an interruption, and what a killed worker had is
-    simulated again. docs/sweeps.md has the keys of the file and recipes for clusters.
+    simulated again. docs/how-to/sweeps.md has the keys of the file and recipes for clusters.
     """
     check_scheduler(scheduler, workers)
     asked = read_sweep(file)

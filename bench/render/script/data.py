@@ -1,4 +1,4 @@
-"""``report.json``: the results of a campaign as a page's script shows them; see ``docs/history-and-exports.md``.
+"""``report.json``: the results of a campaign as a page's script shows them; see ``docs/how-to/history.md``.
 
 The page holds the same text, and opens the file of another campaign beside its own.
 """

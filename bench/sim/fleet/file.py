@@ -26,7 +26,7 @@ from bench.util.units import format_bytes, format_ns, parse_bytes, parse_duratio
 
 _MOST_COUNT: Final = 10**9
 """Of boxes of a host, and of invocations that may wait."""
-_HINT: Final = "docs/fleet.md has an example of a fleet file"
+_HINT: Final = "docs/how-to/fleet.md has an example of a fleet file"
 _KIND: Final = FileKind(path_hint="name a fleet file", content_hint="start it with `hosts:`")
 _MOST_NS: Final = 2**59
 """Some 18 years."""

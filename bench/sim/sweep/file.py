@@ -24,7 +24,7 @@ from bench.util.errors import ScenarioError
 
 MOST_SAMPLES: Final = 100_000
 _KIND: Final = FileKind(path_hint="name a sweep file", content_hint="start it with `question:`")
-_HINT: Final = "docs/sweeps.md has examples and all keys"
+_HINT: Final = "docs/how-to/sweeps.md has examples and all keys"
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Scalar = int | float | str

@@ -223,7 +223,7 @@ def _trace_inputs(values: Values) -> dict[str, str]:
 
 
 _ON_TRACE: Final[Mapping[str, Parameter]] = {
-    "trace": Parameter(kind="text", help="a trace, as docs/sweeps.md lists them"),
+    "trace": Parameter(kind="text", help="a trace, as docs/how-to/sweeps.md lists them"),
     "keep_alive": Parameter(
         kind="duration",
         help="how long an idle box waits for work, such as 10min",

@@ -126,7 +126,7 @@ def _invocations(path: Path, options: TraceOptions) -> TraceSource:
         raise TraceError(
             f"{path}:1: the first column is {head[0][:60]!r}; known are {','.join(HEAD)} (2021) and a directory of "
             "the files of 2019",
-            hint="docs/sweeps.md lists the formats",
+            hint="docs/how-to/sweeps.md lists the formats",
         )
     return read_azure_2021(path, durations=options.durations)
 

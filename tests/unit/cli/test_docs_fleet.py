@@ -1,4 +1,4 @@
-"""The commands of docs/fleet.md run as they stand there, with fewer draws, on a model like that of a calibration."""
+"""The commands of docs/how-to/fleet.md run as they stand there, with fewer draws, on a model like a calibration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.util.errors import ExitCode
 from tests.fleets import few_windows, without_memory
 from tests.synthetic_models import make_model
 
-_TEXT = (Path(__file__).parents[3] / "docs" / "fleet.md").read_text(encoding="utf-8")
+_TEXT = (Path(__file__).parents[3] / "docs/how-to/fleet.md").read_text(encoding="utf-8")
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

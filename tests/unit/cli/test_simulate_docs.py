@@ -1,4 +1,4 @@
-"""Every example of docs/simulation.md ends with 0 on a model such as `boxbench run calibrate` and `fit` make."""
+"""Every example of docs/how-to/simulation.md ends with 0 on a model such as `boxbench run calibrate` and `fit` make."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.factories import write_campaign
 from tests.synthetic_models import make_model, make_values
 from tests.synthetic_starts import make_storm_records
 
-PAGE: Final = Path(__file__).parents[3] / "docs/simulation.md"
+PAGE: Final = Path(__file__).parents[3] / "docs/how-to/simulation.md"
 QUESTIONS: Final = ("storm", "density", "reboot")
 """Commands of this page that are run here. `fit`, `explain` and `check` have campaigns in tests of their own."""
 WITH_MEMORY: Final = ("docker", "libvirt/tcg")

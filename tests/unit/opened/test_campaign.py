@@ -207,7 +207,7 @@ def test_the_notebook_of_the_docs_runs(capsys: pytest.CaptureFixture[str], monke
 
 
 def test_the_docs_have_every_column() -> None:
-    page = (ROOT / "docs/python.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/reference/python.md").read_text(encoding="utf-8")
     for name in (*FRAME_DTYPES, *RESULT_DTYPES, *COMPARISON_DTYPES, *PREPARATION_DTYPES):
         assert f"`{name}`" in page, name
 

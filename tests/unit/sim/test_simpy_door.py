@@ -28,7 +28,7 @@ from tests.synthetic_models import STAGES, make_model
 from tests.unit.sim.test_bounds import random_values
 
 MS: Final = 1_000_000
-DOC: Final = Path(__file__).parents[3] / "docs" / "simpy.md"
+DOC: Final = Path(__file__).parents[3] / "docs/how-to/simpy.md"
 
 
 def storm(
@@ -196,7 +196,7 @@ def test_without_simpy_the_error_says_what_to_install(monkeypatch: pytest.Monkey
 
 
 def test_the_example_of_the_documentation(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The code block of docs/simpy.md prints what stands below it."""
+    """The code block of docs/how-to/simpy.md prints what stands below it."""
     monkeypatch.chdir(DOC.parents[1])
     code, printed = _blocks()
     exec(compile(code, str(DOC), "exec"), {"__name__": "__main__"})

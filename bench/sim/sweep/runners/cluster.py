@@ -223,7 +223,7 @@ class _Loop:
             if time.monotonic() > deadline:
                 raise ClusterError(
                     f"the cluster {self.runner.address} has no worker after {self.runner.workers_s:g} s",
-                    hint="start one with `dask worker`, as docs/sweeps.md shows",
+                    hint="start one with `dask worker`, as docs/how-to/sweeps.md shows",
                 )
             time.sleep(_POLL_S)
 

@@ -1,4 +1,4 @@
-"""Sweeps on a Dask cluster: a scheduler and workers that are started by hand here, as docs/sweeps.md shows."""
+"""Sweeps on a Dask cluster: a scheduler and workers that are started by hand here, as docs/how-to/sweeps.md shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sweep of docs/sweeps.md runs on a model of the kind that `boxbench run calibrate` gives on two CPUs."""
+"""The sweep of docs/how-to/sweeps.md runs on a model of the kind that `boxbench run calibrate` gives on two CPUs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.sim.traces.law import LAWS
 from bench.sim.traces.spec import open_trace, samples
 from tests.synthetic_models import make_model
 
-DOCS = Path(__file__).parents[4] / "docs" / "sweeps.md"
+DOCS = Path(__file__).parents[4] / "docs/how-to/sweeps.md"
 
 
 def blocks(language: str) -> list[str]:
