@@ -160,7 +160,10 @@ EXPLAINED: Final[Mapping[str, Explained]] = {
     "anatomy": Explained(
         shows="One traced start, step by step.",
         made="Each instant belongs to the innermost step that was active, so the rows add up to the start.",
-        error="It is one start, and tracing slows it down. Compare shares with it, and times with a campaign.",
+        error=(
+            "The bars are those of the median of the traced starts, the percentages those of all. Tracing slows a "
+            "start down, so take times from a campaign."
+        ),
         chapters=(19,),
     ),
     "gate": Explained(
