@@ -49,6 +49,7 @@ def figures(path: Place, style: StyleName = "talk", only: Only = None, out: Out 
     place = out or path / f"figures-{style}"
     check_figures_place(place, force=force)
     with waiting(console(stderr=True), "drawing the figures"):
-        files = write_figures(place, figures_of(path, STYLES[style], only=only or ()), force=force)
+        found = figures_of(path, STYLES[style], only=only or ())
+        files = write_figures(place, found, force=force, all_of_them=not only)
     for file in files:
         print(file)

@@ -11,9 +11,10 @@ from bench.cli.console import console
 from bench.cli.loading import timed_directory
 from bench.cli.messages import note
 from bench.cli.progress import waiting
-from bench.deck.formats import ALL, FORMATS, check_deck_place, is_missing, read_formats, write_deck
+from bench.deck.formats import ALL, FORMATS, is_missing, read_formats, write_deck
 from bench.deck.reading import deck_of
 from bench.util.errors import UsageError
+from bench.util.outputs import check_place
 from bench.util.paths import is_file
 
 Places = Annotated[
@@ -49,7 +50,7 @@ def slides(paths: Places, formats: FormatNames = ALL, template: Template = None,
     if ALL in formats.split(","):
         names = _installed(names, template)
     place = out or (paths[0] / "deck" if len(paths) == 1 else timed_directory("slides"))
-    check_deck_place(place)
+    check_place(place)
     with waiting(console(stderr=True), "making the slides"):
         deck = deck_of(paths, png=any(FORMATS[name].png for name in names))
         files = write_deck(deck, place, names, template=template)

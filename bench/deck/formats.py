@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,11 +14,7 @@ from bench.deck.slides import Deck
 from bench.render.results import made_parents, staged
 from bench.util.durable import sync_directory
 from bench.util.errors import ResultError, UsageError
-from bench.util.paths import exists, is_directory
-
-PICTURES: Final = "pictures"
-"""The folder beside Markdown files that has their pictures."""
-_OTHER: Final = "choose a new directory with -o, or one that holds nothing but an earlier deck"
+from bench.util.outputs import check_place, install, list_files
 
 
 @dataclass(frozen=True)
@@ -32,7 +26,7 @@ class Format:
         writer: ``module:function`` as text, so that a format's library is imported only when it is used.
         png: needs pictures as PNG.
         needs: a package that it needs beside those that Boxbench always has; empty: none.
-        pictures: also writes into PICTURES.
+        pictures: also writes into the folder ``picture_folder``.
     """
 
     file: str
@@ -68,19 +62,9 @@ def is_missing(name: str) -> bool:
     return bool(FORMATS[name].needs) and find_spec(FORMATS[name].needs) is None
 
 
-def check_deck_place(directory: Path) -> None:
-    """Refuse a place that holds something else than a deck, before the work. Raises UsageError."""
-    known = {one.file for one in FORMATS.values()} | {PICTURES}
-    try:
-        names = [place.name for place in directory.iterdir()] if exists(directory) else []
-    except OSError as error:
-        raise UsageError(f"-o {directory}: {error.strerror}", hint=_OTHER) from None
-    foreign = sorted(name for name in names if name not in known and not name.startswith("."))
-    if foreign:
-        raise UsageError(f"-o {directory} holds files of something else, such as {foreign[0]!r}", hint=_OTHER)
-    nearest = next((place for place in (directory, *directory.absolute().parents) if exists(place)), directory)
-    if not is_directory(nearest) or not os.access(nearest, os.W_OK | os.X_OK):
-        raise UsageError(f"-o {directory}: {nearest} is no directory in which you can write", hint=_OTHER)
+def picture_folder(file: str) -> str:
+    """The folder beside a Markdown file that has its pictures. Each file has its own, so that none loses them."""
+    return f"{file.removesuffix('.md')}-pictures"
 
 
 def write_deck(
@@ -94,24 +78,27 @@ def write_deck(
         template: a PowerPoint file whose layouts ``pptx`` uses.
 
     Raises:
-        UsageError: the directory holds something else, or the template is not usable.
+        UsageError: the directory holds something else, a file was edited since, or the template is not usable.
         BoxbenchError: a package is missing.
         ResultError: the disk is full or fails. What was there before is as it was.
     """
-    check_deck_place(directory)
+    check_place(directory)
     final = directory.resolve()
     try:
         with made_parents(final) as is_new, staged(final.parent if is_new else final) as stage:
             for name in formats:
                 _writer(name, template)(deck, stage / FORMATS[name].file)
             if is_new:
+                list_files(stage)
                 stage.rename(final)
                 sync_directory(final.parent)
             else:
-                _replace(stage, final)
+                old = tuple(f"{picture_folder(FORMATS[name].file)}/" for name in formats)
+                install(stage, final, lambda name: name.startswith(old))
     except OSError as error:
         raise ResultError(
-            f"{directory} cannot be written: {error.strerror}", hint="choose another directory with -o, or make room"
+            f"{directory} cannot be written: {error.strerror or error}",
+            hint="choose another directory with -o, or make room",
         ) from None
     return tuple(directory / FORMATS[name].file for name in formats)
 
@@ -120,13 +107,3 @@ def _writer(name: str, template: Path | None) -> Callable[[Deck, Path], None]:
     module, _, function = FORMATS[name].writer.partition(":")
     writer: Callable[..., None] = getattr(import_module(module), function)
     return partial(writer, template=template) if name == "pptx" else writer
-
-
-def _replace(stage: Path, final: Path) -> None:
-    """Move new files over those of an earlier deck. Pictures that no slide has any more are removed."""
-    for made in sorted(stage.iterdir()):
-        old = final / made.name
-        if made.is_dir() and old.is_dir():
-            shutil.rmtree(old)
-        made.rename(old)
-    sync_directory(final)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.deck.formats import PICTURES
+from bench.deck.formats import picture_folder
 from bench.deck.slides import Deck, Slide
 from bench.render.markdown import escape, table
 
@@ -51,15 +51,15 @@ def write_quarto(deck: Deck, path: Path) -> None:
 
 
 def _pictures(deck: Deck, path: Path) -> list[str]:
-    """Write the pictures beside the file; returns a name for each slide, empty where it has none."""
+    """Write the pictures beside the file; returns the place of each slide's picture, empty where it has none."""
     names = []
-    folder = path.parent / PICTURES
+    folder = path.parent / picture_folder(path.name)
     for number, slide in enumerate(deck.slides, start=2):
         png = slide.figure.light_png if slide.figure else None
-        names.append(f"{number:02d}-{slide.key}.png" if png else "")
+        names.append(f"{folder.name}/{number:02d}-{slide.key}.png" if png else "")
         if png:
             folder.mkdir(exist_ok=True)
-            (folder / names[-1]).write_bytes(png)
+            (path.parent / names[-1]).write_bytes(png)
     return names
 
 
@@ -72,7 +72,7 @@ def _marp_slide(slide: Slide, picture: str) -> list[str]:
         f"<!-- _footer: {json.dumps(_in_comment(slide.caveat))} -->" if slide.caveat else "",
         "<!-- _paginate: skip -->" if slide.hidden else "",
         f"## {_title(slide)}",
-        *(f"![{escape(slide.alt)}]({PICTURES}/{picture})" for _ in [0] if picture),
+        *(f"![{escape(slide.alt)}]({picture})" for _ in [0] if picture),
         *(escape(line) for line in slide.lines),
         table(slide.table[0], slide.table[1:]) if slide.table else "",
         f"<!--\n{_in_comment(_spoken(slide))}\n-->",
@@ -84,12 +84,18 @@ def _quarto_slide(slide: Slide, picture: str) -> list[str]:
     alt = slide.alt.replace("\\", "\\\\").replace('"', '\\"')
     return [
         f"## {_title(slide)}{number}",
-        f'![]({PICTURES}/{picture}){{fig-alt="{alt}"}}' if picture else "",
-        *(escape(line) for line in slide.lines),
+        f'![]({picture}){{fig-alt="{alt}"}}' if picture else "",
+        *(_paragraph(line) for line in slide.lines),
         table(slide.table[0], slide.table[1:]) if slide.table else "",
         f"**{escape(slide.caveat)}**" if slide.caveat else "",
-        f"::: {{.notes}}\n{_block([escape(part) for part in _spoken(slide).splitlines()])}\n:::",
+        f"::: {{.notes}}\n{_block([_paragraph(part) for part in _spoken(slide).splitlines()])}\n:::",
     ]
+
+
+def _paragraph(text: str) -> str:
+    """Text as a paragraph for Quarto: what begins with colons would end the notes, and a rule would end the slide."""
+    escaped = escape(text)
+    return f"\\{escaped}" if escaped.lstrip().startswith((":::", "---", "***", "___", "- - ")) else escaped
 
 
 def _title(slide: Slide) -> str:

@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from bench.render.figures.base import Figure
 from bench.render.figures.contents import contents
-from bench.render.figures.style import STYLES
 from bench.render.results import made_parents, staged
 from bench.util.durable import sync_directory
-from bench.util.errors import ResultError, UsageError
-from bench.util.paths import exists
-
-_STYLES: Final = "|".join(STYLES)
-_OURS: Final = re.compile(rf"\d\d+-.+\.(?:{_STYLES})(?:-dark)?\.(?:svg|png|csv|json)")
-_OTHER: Final = "choose a new directory with -o, or --force to write beside what is there"
+from bench.util.errors import ResultError
+from bench.util.outputs import check_place as check_output
+from bench.util.outputs import install, list_files
 
 
 def check_figures_place(directory: Path, *, force: bool = False) -> None:
-    """Refuse a place that holds something else than figures, before the work. Raises UsageError.
+    """Refuse a place that holds something else than figures, before the work.
 
     Args:
         force: other files may be there. They stay.
+
+    Raises:
+        UsageError: it holds something else, or a figure that was edited since it was written.
     """
-    try:
-        names = sorted(place.name for place in directory.iterdir()) if exists(directory) else []
-    except OSError as error:
-        raise UsageError(f"-o {directory}: {error.strerror}", hint="choose another directory with -o") from None
-    foreign = [name for name in names if not _OURS.fullmatch(name) and not name.startswith(".")]
-    if foreign and not force:
-        raise UsageError(f"-o {directory} holds files of something else, such as {foreign[0]!r}", hint=_OTHER)
+    check_output(directory, others=force)
 
 
-def write_figures(directory: Path, figures: Sequence[Figure], *, force: bool = False) -> tuple[Path, ...]:
+def write_figures(
+    directory: Path, figures: Sequence[Figure], *, force: bool = False, all_of_them: bool = True
+) -> tuple[Path, ...]:
     """Write the figures; returns the paths of the light SVGs.
 
-    Former figures of the same style are replaced once all new files are on the disk; those of other styles stay.
+    Former figures are replaced once all new files are on the disk; those of other styles stay.
+
+    Args:
+        all_of_them: former figures of these styles that are not among the new ones are removed.
 
     Raises:
         UsageError: see ``check_figures_place``.
@@ -46,30 +42,26 @@ def write_figures(directory: Path, figures: Sequence[Figure], *, force: bool = F
     """
     check_figures_place(directory, force=force)
     final = directory.resolve()
+    styles = {figure.style for figure in figures} if all_of_them else set()
     try:
         with made_parents(final) as is_new, staged(final.parent if is_new else final) as stage:
             for figure in figures:
                 for end, content in contents(figure):
                     (stage / f"{figure.stem}{end}").write_bytes(content)
             if is_new:
+                list_files(stage)
                 stage.rename(final)
                 sync_directory(final.parent)
             else:
-                _replace(stage, final, {figure.style for figure in figures})
+                install(stage, final, lambda name: _style(name) in styles)
     except OSError as error:
         raise ResultError(
-            f"{directory} cannot be written: {error.strerror}", hint="choose another directory with -o, or make room"
+            f"{directory} cannot be written: {error.strerror or error}",
+            hint="choose another directory with -o, or make room",
         ) from None
     return tuple(directory / f"{figure.stem}.svg" for figure in figures)
 
 
-def _replace(stage: Path, final: Path, styles: set[str]) -> None:
-    """Move new files over former ones, and remove former ones of the same styles that are not made any more."""
-    new = {place.name for place in stage.iterdir()}
-    for name in sorted(new):
-        (stage / name).rename(final / name)
-    for place in final.iterdir():
-        style = place.name.rpartition(".")[0].rpartition(".")[2].removesuffix("-dark")
-        if _OURS.fullmatch(place.name) and style in styles and place.name not in new:
-            place.unlink()
-    sync_directory(final)
+def _style(name: str) -> str:
+    """``talk`` of ``03-hello-memory.talk-dark.svg``."""
+    return name.rpartition(".")[0].rpartition(".")[2].removesuffix("-dark")

@@ -13,12 +13,13 @@ import pytest
 import yaml
 
 from bench.deck import formats
-from bench.deck.formats import FORMATS, Format, check_deck_place, read_formats, write_deck
+from bench.deck.formats import FORMATS, Format, read_formats, write_deck
 from bench.deck.html import render_html
 from bench.deck.markdown import write_marp, write_quarto
 from bench.deck.pdf import write_pdf
 from bench.deck.slides import Deck, Slide
 from bench.util.errors import ResultError, UsageError
+from bench.util.outputs import LISTING
 
 TEXT = ("html", "pdf", "marp", "quarto")
 NASTY = "<script>alert(1)</script> --> {{x}} \"'& | `a`"
@@ -123,10 +124,11 @@ def test_markdown_has_pictures_beside_and_notes(deck: Deck, tmp_path: Path) -> N
     write_marp(deck, tmp_path / "deck.marp.md")
     write_quarto(deck, tmp_path / "deck.quarto.md")
     marp, quarto = ((tmp_path / f"deck.{name}.md").read_text(encoding="utf-8") for name in ("marp", "quarto"))
-    pictures = sorted(file.name for file in (tmp_path / "pictures").iterdir())
-    assert len(pictures) == sum(slide.figure is not None for slide in deck.slides)
-    for text in (marp, quarto):
-        assert sorted(re.findall(r"\(pictures/([^)]*)\)", text)) == pictures
+    for name, text in (("marp", marp), ("quarto", quarto)):
+        folder = tmp_path / f"deck.{name}-pictures"
+        pictures = sorted(file.name for file in folder.iterdir())
+        assert len(pictures) == sum(slide.figure is not None for slide in deck.slides)
+        assert sorted(re.findall(rf"\({folder.name}/([^)]*)\)", text)) == pictures
     assert marp.startswith("---\nmarp: true\n")
     # A command in the notes can be run as it is.
     assert "boxbench run hello --seed 1" in marp
@@ -157,7 +159,7 @@ def test_an_earlier_deck_is_replaced_and_other_formats_stay(nasty: Deck, tmp_pat
     write_deck(replace(nasty, title="new"), place, ("html",))
     assert "<title>new</title>" in (place / "deck.html").read_text(encoding="utf-8")
     assert (place / "deck.pdf").read_bytes() == pdf
-    assert not [file for file in place.iterdir() if file.name.startswith(".")]
+    assert [file.name for file in place.iterdir() if file.name.startswith(".")] == [LISTING]
 
 
 def test_nothing_is_written_when_a_writer_fails(nasty: Deck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +173,7 @@ def test_nothing_is_written_when_a_writer_fails(nasty: Deck, tmp_path: Path, mon
     with pytest.raises(ResultError):
         write_deck(replace(nasty, title="new"), old, ("html", "pdf"))
     assert (old / "deck.html").read_bytes() == before
-    assert [file.name for file in old.iterdir()] == ["deck.html"]
+    assert {file.name for file in old.iterdir()} == {LISTING, "deck.html"}
 
 
 def full_disk(deck: Deck, path: Path) -> None:
@@ -185,4 +187,20 @@ def test_a_directory_of_something_else_is_refused(nasty: Deck, tmp_path: Path) -
         write_deck(nasty, tmp_path, ("html",))
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
     with pytest.raises(UsageError, match="Not a directory"):
-        check_deck_place(tmp_path / "thesis.tex")
+        write_deck(nasty, tmp_path / "thesis.tex", ("html",))
+
+
+def test_a_slide_that_was_edited_is_not_replaced(nasty: Deck, tmp_path: Path) -> None:
+    write_deck(nasty, tmp_path / "deck", ("html", "marp"))
+    (tmp_path / "deck" / "deck.html").write_text("my words")
+    with pytest.raises(UsageError, match=r"deck\.html was changed since it was written"):
+        write_deck(nasty, tmp_path / "deck", ("html",))
+    assert (tmp_path / "deck" / "deck.html").read_text() == "my words"
+
+
+def test_notes_cannot_end_themselves(tmp_path: Path) -> None:
+    slide = Slide(key="a", sentence="Sentence.", notes=":::\n\n---\n\nlast words")
+    write_quarto(Deck(title="t", subtitle="", slides=(slide,), date="", source=""), tmp_path / "deck.quarto.md")
+    lines = (tmp_path / "deck.quarto.md").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith(":::")] == ["::: {.notes}", ":::"]
+    assert lines.index("last words") < max(at for at, line in enumerate(lines) if line == ":::")
