@@ -1,8 +1,10 @@
 """Colours of pages and figures: one per target everywhere, each with a partner for dark pages.
 
 Targets can be told apart without red or green. Containers are cool and virtual machines warm, so that the kind is
-seen before the legend is read. Tests check the distances between all of them as people with protanopia and
-deuteranopia see them.
+seen before the legend is read. Tests check the distances between all of them as people with protanopia, deuteranopia
+and tritanopia see them, and that each has a contrast of 3:1 with the page. In grey, markers and labels tell them apart.
+
+Parts of bars have an outline of MUTED. Its contrast with the page is above 4.5:1, so that pale parts have an edge.
 
 Figures are drawn once, in light colours. Their SVG text is then recoloured through PALETTE, which maps every light
 colour to its name, and a name to the dark colour or to a CSS variable (``bench.render.figures.base``).
@@ -44,14 +46,14 @@ _OTHER_MARKER: Final = "."
 _PHASES: Final = {
     "fetched": Colour("#2f4f7f", "#a3bfe8"),
     "unpacked": Colour("#b9d9de", "#3f6f78"),
-    "created": Colour("#9fb3c8", "#6f8399"),
-    "vmm": Colour("#6a86ad", "#8fabd4"),
+    "created": Colour("#9fb3c8", "#5a6c81"),
+    "vmm": Colour("#57719a", "#8fabd4"),
     "start_returned": Colour("#c4cedb", "#4f5d70"),
-    "kernel": Colour("#f3c877", "#a87b22"),
-    "setup": Colour("#3f8fa6", "#59b3cc"),
-    "init": Colour("#d97b29", "#ef9a4e"),
+    "kernel": Colour("#f3c877", "#8a6317"),
+    "setup": Colour("#33758a", "#59b3cc"),
+    "init": Colour("#a9581a", "#ef9a4e"),
     "root": Colour("#f5dfb8", "#7a6133"),
-    "exec": Colour("#b8a6cf", "#8d78ab"),
+    "exec": Colour("#b8a6cf", "#75609a"),
     "listening": Colour("#2f7d5b", "#4fb78a"),
     "ready": Colour("#8fcfae", "#2f7657"),
     "replied": Colour("#55626f", "#c3ccd6"),

@@ -130,8 +130,7 @@ def _fill(axes: Axes, rows: Sequence[ChangeRow]) -> None:
             at += 1
     axes.set_yticks(places, ["\n".join(list(broken(row.label, _LABEL))[:3]) for row in rows])
     axes.set_ylim(at - 0.4, -0.6)
-    for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
-        tick.set_color(target_colour(row.target))
+    for tick in axes.get_yticklabels():
         tick.set_fontweight("bold")
         tick.set_fontsize(8.5)
 

@@ -14,7 +14,7 @@ from bench.render.figures.base import Drawing, add_axes, canvas, corner, tick
 from bench.render.figures.labels import accelerators, label_width_in, row_labels, subtitle
 from bench.render.figures.numbers import stacked
 from bench.render.figures.shown import shown
-from bench.render.palette import INK, MUTED, PAPER, phase_colour, text_colour_on_phase
+from bench.render.palette import INK, MUTED, phase_colour, text_colour_on_phase
 from bench.render.sections.first_start import first_start_cells, first_start_tables, without_level
 from bench.render.text import quantity
 
@@ -128,7 +128,7 @@ def _draw_bars(axes: Axes, bars: Sequence[_Bar]) -> None:
     for row, bar in enumerate(bars):
         begin = 0.0
         for length, (_, phase, _) in zip(bar.lengths_ns, _PARTS, strict=True):
-            axes.barh(row, length, left=begin, height=0.46, color=phase_colour(phase), edgecolor=PAPER, linewidth=0.6)
+            axes.barh(row, length, left=begin, height=0.46, color=phase_colour(phase), edgecolor=MUTED, linewidth=0.5)
             if length >= _NAMED_FROM * longest:
                 text, colour = quantity(length, "ns"), text_colour_on_phase(phase)
                 axes.text(begin + length / 2, row, text, ha="center", va="center", size=8.5, color=colour)

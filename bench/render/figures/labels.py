@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from bench.plan.trials import Cell
 from bench.render.figures.style import PAGE, style_in_use
-from bench.render.palette import target_colour
 from bench.render.text import cell_label, clean
 from bench.render.wrap import broken
 from bench.scenario.target_table import target_name
@@ -42,21 +41,21 @@ def variant(cells: Sequence[Cell], cell: Cell) -> int:
 
 
 def row_labels(axes: Axes, cells: Sequence[Cell], at: Sequence[float] | None = None) -> None:
-    """Write box names as y tick labels in their colours, first on top, at the places ``at`` (0, 1, 2 ... when None)."""
+    """Write box names as y tick labels, first on top, at the places ``at`` (0, 1, 2 ... when None)."""
     places = range(len(cells)) if at is None else at
-    _label_rows(axes, places, [row_label(cell) for cell in cells], [cell.target for cell in cells])
+    _label_rows(axes, places, [row_label(cell) for cell in cells])
 
 
 def target_rows(axes: Axes, labels: Sequence[str]) -> None:
-    """Write names of targets as y tick labels in their colours, first on top, at 0, 1, 2 ..."""
-    _label_rows(axes, range(len(labels)), [target_label(label) for label in labels], labels)
+    """Write names of targets as y tick labels, first on top, at 0, 1, 2 ..."""
+    _label_rows(axes, range(len(labels)), [target_label(label) for label in labels])
 
 
-def _label_rows(axes: Axes, places: Sequence[float], texts: Sequence[str], targets: Sequence[str]) -> None:
+def _label_rows(axes: Axes, places: Sequence[float], texts: Sequence[str]) -> None:
+    # In ink: letters of this size need more contrast than the colours of targets have.
     axes.set_yticks(places, texts)
     axes.set_ylim(places[-1] + 0.5, -0.5)
-    for tick, text, target in zip(axes.get_yticklabels(), texts, targets, strict=True):
-        tick.set_color(target_colour(target))
+    for tick, text in zip(axes.get_yticklabels(), texts, strict=True):
         tick.set_fontweight("bold")
         if text.count("\n") > 1:
             tick.set_fontsize(_SMALL)

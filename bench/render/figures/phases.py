@@ -17,7 +17,7 @@ from bench.render.figures.numbers import stacked
 from bench.render.figures.sentences import notes_of, said
 from bench.render.figures.shown import shown
 from bench.render.figures.style import PAGE, style_in_use
-from bench.render.palette import INK, MUTED, PAPER, phase_colour, text_colour_on_phase
+from bench.render.palette import INK, MUTED, phase_colour, text_colour_on_phase
 from bench.render.sections.headline import answer_of
 from bench.render.text import cell_label, describe_endpoint, median_text, quantity
 
@@ -131,8 +131,8 @@ def _bar(axes: Axes, row: int, phase: Phase, *, scale: float, height: float) -> 
         left=phase.begins_ns / scale,
         height=height,
         color=phase_colour(phase.kind),
-        edgecolor=PAPER,
-        linewidth=0.6,
+        edgecolor=MUTED,
+        linewidth=0.5,
     )
 
 

@@ -11,7 +11,7 @@ from bench.render.figures.base import Drawing, add_axes, canvas, corner, tick
 from bench.render.figures.labels import legend_columns, subtitle, target_rows, target_width_in
 from bench.render.figures.numbers import stacked
 from bench.render.figures.shown import shown
-from bench.render.palette import INK, MUTED, PAPER, phase_colour, text_colour_on_phase
+from bench.render.palette import INK, MUTED, phase_colour, text_colour_on_phase
 from bench.render.sections.preparation import Bill, bills, preparation_table
 from bench.render.text import quantity
 
@@ -90,7 +90,7 @@ def _draw_bars(axes: Axes, found: Sequence[Bill]) -> None:
     for row, bill in enumerate(found):
         begin = 0
         for (_, phase), length in _lengths(bill).items():
-            axes.barh(row, length, left=begin, height=0.42, color=phase_colour(phase), edgecolor=PAPER, linewidth=0.6)
+            axes.barh(row, length, left=begin, height=0.42, color=phase_colour(phase), edgecolor=MUTED, linewidth=0.5)
             if length >= _NAMED_FROM * longest:
                 place = (begin + length / 2, row)
                 text, colour = quantity(length, "ns"), text_colour_on_phase(phase)

@@ -190,7 +190,7 @@ def _stack(axes: Axes, row: int, parts: Parts, colour: str) -> None:
     left = 0.0
     for number, value in enumerate(parts.values()):
         fade = _FADE[min(number, len(_FADE) - 1)]
-        axes.barh(row, value, left=left, height=0.42, color=colour, alpha=fade, edgecolor=PAPER, linewidth=0.8)
+        axes.barh(row, value, left=left, height=0.42, color=colour, alpha=fade, edgecolor=MUTED, linewidth=0.5)
         left += value
 
 

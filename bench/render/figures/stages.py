@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from bench.render.figures.base import Drawing, add_axes, canvas
 from bench.render.figures.endpoints import endpoint_lines, lines_in, write_lines
 from bench.render.figures.simulated import subtitle
-from bench.render.palette import INK, MUTED, PAPER, phase_colour, target_colour, text_colour_on_phase
+from bench.render.palette import INK, MUTED, phase_colour, text_colour_on_phase
 from bench.render.text import clean, quantity
 from bench.sim.answer.words import count_text
 from bench.sim.model.schema import Model
@@ -143,7 +143,7 @@ def _bars(axes: Axes, row: int, values: TargetValues, char: float) -> None:
             left=begins,
             height=_BAR if piece.lane == 0 else lane,
             color=phase_colour(colour),
-            edgecolor=PAPER,
+            edgecolor=MUTED,
             linewidth=0.5,
         )
         text, ink = quantity(piece.length_ns, "ns"), text_colour_on_phase(colour)
@@ -185,8 +185,7 @@ def _total(axes: Axes, row: int, values: TargetValues) -> None:
 def _frame(axes: Axes, labels: Sequence[str], beyond: float) -> None:
     axes.set_yticks(range(len(labels)), [_short(label) for label in labels], fontsize=9)
     axes.set_ylim(len(labels) - 0.35, -0.55)
-    for tick, label in zip(axes.get_yticklabels(), labels, strict=True):
-        tick.set_color(target_colour(label))
+    for tick in axes.get_yticklabels():
         tick.set_fontweight("bold")
     axes.set_xlim(0, beyond)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"], fontsize=8.5)
