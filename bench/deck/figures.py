@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -27,6 +28,8 @@ from bench.render.simulation.drawings import answer_drawings
 from bench.render.simulation.read import read_answer
 from bench.sim.answer.answer import Answer
 from bench.util.errors import UsageError
+
+_DIGEST: Final = re.compile(r"([0-9a-f]{12})[0-9a-f]+")
 
 
 def figures_of(path: Path, style: Style, *, only: Sequence[str] = ()) -> tuple[Figure, ...]:
@@ -81,7 +84,7 @@ def _of_history(path: Path, style: Style) -> tuple[Figure, ...]:
 
 def _of_simulation(path: Path, style: Style) -> tuple[Figure, ...]:
     found = read_answer(path)
-    where = f"simulated, no box ran · model {found.model} · seed {found.seed}"
+    where = f"simulated, no box ran · model {_short(found.model)} · seed {found.seed}"
 
     def drawings() -> Iterable[Drawing]:
         if isinstance(found, Answer):
@@ -91,6 +94,11 @@ def _of_simulation(path: Path, style: Style) -> tuple[Figure, ...]:
         return (with_foot(drawing, where, "") for drawing in drawn)
 
     return _finished(drawings, style)
+
+
+def _short(model: str | None) -> str:
+    """The digest of a model file in 12 letters, as those of data are; a check may have fitted its own."""
+    return _DIGEST.sub(lambda found: found[1], model) if model else "fitted for this check"
 
 
 def _finished(draw: Callable[[], Iterable[Drawing]], style: Style) -> tuple[Figure, ...]:

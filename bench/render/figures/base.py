@@ -46,6 +46,9 @@ _TITLE: Final = _Sizes(12.5, 9.5, 0.10, 0.04)
 _SUBTITLE: Final = _Sizes(9.0, 7.5, 0.36, 0.34)
 _HEADS: Final[WeakKeyDictionary[Canvas, float]] = WeakKeyDictionary()
 """Canvases whose headings need more room than axes leave by themselves, inches."""
+_BOUND: Final = "\N{NO-BREAK SPACE}"
+_UNIT: Final = re.compile(r"(?<=\d) (?=(?:[nµm]?s|min|h|d|(?:[KMGT]i)?B(?:/s)?|[kMG]?/s|%|CPUs?|boxes|boots)(?!\w))")
+"""The blank between a number and its unit."""
 _NEAR: Final = 10
 """Letters that a line may be longer for being broken after a comma."""
 
@@ -234,9 +237,9 @@ def _fit(text: Text, sizes: _Sizes) -> int:
 
 
 def _wrapped(words: str, like: Text, size: float, room: float) -> tuple[str, ...]:
-    """A text in as many lines as it needs, broken at blanks."""
+    """A text in as many lines as it needs, broken at blanks, but not between a number and its unit."""
     lines: list[str] = []
-    for word in words.split():
+    for word in _words(words):
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and text_width_in(longer, like, size) <= room:
             lines[-1] = longer
@@ -258,9 +261,14 @@ def text_width_in(words: str, like: Text, size: float) -> float:
     return float(across.max() - across.min()) / 72
 
 
+def _words(text: str) -> list[str]:
+    """The words of a text, where a number and its unit are one: ``takes``, ``188 ms``."""
+    return [word.replace(_BOUND, " ") for word in _UNIT.sub(_BOUND, text).split(" ") if word]
+
+
 def _halves(words: str) -> tuple[str, str]:
     """A text in two lines of about one length, broken at a blank where there is one, if it can be after a comma."""
-    blanks = [at for at, letter in enumerate(words) if letter == " "]
+    blanks = [at for at, letter in enumerate(_UNIT.sub(_BOUND, words)) if letter == " "]
     middle = len(words) // 2
     at = min(
         blanks, key=lambda place: abs(place - middle) + (0 if words[place - 1] in ",;:" else _NEAR), default=middle
@@ -335,9 +343,10 @@ def write_foot(figure: Canvas, lines: Sequence[str]) -> None:
 
 
 def _cut(words: str, like: Text, size: float, room: float) -> str:
-    """The longest beginning of a line that fits."""
+    """The longest beginning of a line that fits, in whole words if it has more than one."""
     while len(words) > 1 and text_width_in(words, like, size) > room:
-        words = f"{words[:-2].rstrip()}…"
+        kept = words.removesuffix("…").rstrip(" ·")
+        words = f"{(kept.rpartition(' ')[0] or kept[:-1]).rstrip(' ·,')}…"
     return words
 
 
