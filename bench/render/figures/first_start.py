@@ -13,6 +13,7 @@ from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, corner, tick
 from bench.render.figures.labels import accelerators, label_width_in, row_labels, subtitle
 from bench.render.figures.numbers import stacked
+from bench.render.figures.sentences import ends_of
 from bench.render.figures.shown import shown
 from bench.render.palette import INK, MUTED, phase_colour, text_colour_on_phase
 from bench.render.sections.first_start import first_start_cells, first_start_tables, without_level
@@ -113,7 +114,7 @@ def _sentence(bars: Sequence[_Bar]) -> str:
     known = sorted((bar for bar in bars if math.isfinite(bar.whole_ns)), key=lambda bar: bar.whole_ns)
     if not known:
         return "No first start was ready in most of its boots"
-    parts = [f"{bar.name} {quantity(bar.whole_ns, 'ns')}" for bar in [known[0], known[-1]][: len(known)]]
+    parts = [f"{bar.name} {quantity(bar.whole_ns, 'ns')}" for bar in ends_of(known)]
     return f"The first start takes: {', '.join(parts)} (medians)"
 
 

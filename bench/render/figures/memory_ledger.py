@@ -12,7 +12,7 @@ from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, corner
 from bench.render.figures.labels import accelerators, label_width_in, row_labels, subtitle
 from bench.render.figures.numbers import stacked
-from bench.render.figures.sentences import said
+from bench.render.figures.sentences import ends_of, said
 from bench.render.figures.shown import shown
 from bench.render.palette import INK, MUTED, PAPER, target_colour
 from bench.render.sections.residents import format_share
@@ -76,7 +76,7 @@ def _is_shown(cell: Cell, wanted: Sequence[Cell]) -> bool:
 
 def _sentence(found: Sequence[Ledger]) -> str:
     """What the first and the last kind of boxes take from the host."""
-    ends = [found[0], found[-1]][: len(found)]
+    ends = ends_of(found)
     parts = [f"{said(one.cell)} {quantity(one.unreclaimable, 'bytes')}" for one in ends]
     return f"All boxes together take from the host: {', '.join(parts)}"
 

@@ -10,6 +10,7 @@ from bench.records.manifest import PreparationPart
 from bench.render.figures.base import Drawing, add_axes, canvas, corner, tick
 from bench.render.figures.labels import legend_columns, subtitle, target_rows, target_width_in
 from bench.render.figures.numbers import stacked
+from bench.render.figures.sentences import ends_of
 from bench.render.figures.shown import shown
 from bench.render.palette import INK, MUTED, phase_colour, text_colour_on_phase
 from bench.render.sections.preparation import Bill, bills, preparation_table
@@ -140,7 +141,7 @@ def _sentence(found: Sequence[Bill]) -> str:
     ranked = sorted(found, key=lambda bill: bill.total_ns)
     parts = [
         f"{bill.target} {'' if bill.is_whole else 'at least '}{quantity(bill.total_ns, 'ns')}"
-        for bill in [ranked[0], ranked[-1]][: len(ranked)]
+        for bill in ends_of(ranked)
         if bill.total_ns
     ]
     return f"Before the first start it takes: {', '.join(parts)}"

@@ -13,7 +13,7 @@ from bench.records.record import Samples
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
 from bench.render.figures.labels import accelerators, legend_columns, legend_under, subtitle
 from bench.render.figures.numbers import dots
-from bench.render.figures.sentences import notes_of, said
+from bench.render.figures.sentences import ends_of, notes_of, said
 from bench.render.figures.shown import shown
 from bench.render.figures.style import foot_in
 from bench.render.palette import MUTED, target_colour
@@ -84,7 +84,7 @@ def _sentence(analysis: Analysis, cells: list[Cell]) -> str:
     """What the first and the last box hold at most."""
     peaks = [
         f"{said(cell)} {quantity(one.median.value, 'bytes')}"
-        for cell in [cells[0], cells[-1]][: len(cells)]
+        for cell in ends_of(cells)
         if (one := analysis.summary(cell, _PEAK)) is not None
     ]
     return (

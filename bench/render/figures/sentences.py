@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from bench.analysis.compare import inverted
 from bench.analysis.metrics import Metric, headline
@@ -19,6 +19,8 @@ from bench.plan.trials import Cell
 from bench.render.sections.headline import answer_of
 from bench.render.text import clean, describe_endpoint, median_text, quantity, significant
 from bench.scenario.target_table import TARGETS, target_name
+
+_Item = TypeVar("_Item")
 
 _NO_LIMIT: Final = "no upper limit"
 _NAME: Final = 60
@@ -143,11 +145,18 @@ def cost_sentence(analysis: Analysis, scenario: str, cells: Sequence[Cell], metr
     return compared(found, costs(thing)) if found else medians(analysis, cells, metric, f"of {thing}")
 
 
+def ends_of(found: Sequence[_Item]) -> Sequence[_Item]:
+    """The first and the last; one where there is one, none where there is none."""
+    return [*found[:1], *found[1:][-1:]]
+
+
 def medians(analysis: Analysis, cells: Sequence[Cell], metric: Metric, of: str) -> str:
     """``docker takes 173 ms until ready (median of 20 boots), libvirt (tcg) 4.65 s (median of 20)``: two at most."""
     known = [(cell, one) for cell in cells if (one := analysis.summary(cell, metric)) is not None]
+    if not known:
+        return f"No box has a median {of}"
     parts = []
-    for cell, one in [known[0], known[-1]][: len(known)]:
+    for cell, one in ends_of(known):
         value = one.median.value
         count = f"median of {one.n} boots" if one.n > 1 else "one boot"
         if math.isinf(value):
@@ -167,7 +176,7 @@ def ladder_sentence(analysis: Analysis, fastest: Cell, slowest: Cell, metric: Me
 def distribution_sentence(analysis: Analysis, cells: Sequence[Cell], metric: Metric) -> str:
     """The median and the largest of two boxes: ``docker: median 173 ms, slowest boot 207 ms (n 20)``."""
     parts = []
-    for cell in [cells[0], cells[-1]][: len(cells)]:
+    for cell in ends_of(cells):
         values = sorted(sample.value for sample in analysis.of(cell, metric))
         one = analysis.summary(cell, metric)
         lost = sum(map(math.isinf, values))

@@ -13,7 +13,7 @@ from bench.render.figures.base import LOG_FROM, Drawing, add_axes, canvas, tick
 from bench.render.figures.data import FigureData
 from bench.render.figures.labels import accelerators, legend_under, subtitle, variant
 from bench.render.figures.numbers import lines
-from bench.render.figures.sentences import said
+from bench.render.figures.sentences import ends_of, said
 from bench.render.figures.shown import shown
 from bench.render.palette import MUTED, PAPER, marker, target_colour
 from bench.render.text import cell_label, format_estimate, is_emulated, quantity
@@ -62,7 +62,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
 
 def _sentence(found: Sequence[MarginalCost]) -> str:
     """What one more box of the first and of the last kind takes."""
-    ends = [found[0], found[-1]][: len(found)]
+    ends = ends_of(found)
     parts = [f"{said(one.cell)} {quantity(one.unreclaimable.value, 'bytes')}" for one in ends]
     return f"One more box takes: {', '.join(parts)}"
 

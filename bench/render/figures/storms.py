@@ -15,7 +15,7 @@ from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.data import Column, FigureData
 from bench.render.figures.ecdf import curve, frame, line_of, thin
 from bench.render.figures.labels import accelerators, legend_columns, legend_under, subtitle
-from bench.render.figures.sentences import said
+from bench.render.figures.sentences import ends_of, said
 from bench.render.figures.shown import shown
 from bench.render.palette import target_colour
 from bench.render.text import cell_label, quantity
@@ -85,7 +85,7 @@ def median_storm(storms: Sequence[Times]) -> Times:
 def _sentence(cells: Sequence[Cell], values: dict[str, Times], single: dict[str, tuple[Times, ...]]) -> str:
     """When half of the boxes and the last one are up, of the first and the last cell."""
     parts = []
-    for cell in [cells[0], cells[-1]][: len(cells)]:
+    for cell in ends_of(cells):
         lost = _lost(single[cell.key])
         last = values[cell.key][-1]
         whole = "not all ever" if math.isinf(last) else f"the last by {quantity(last, 'ns')}"

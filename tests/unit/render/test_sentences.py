@@ -8,12 +8,14 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.analysis.analyse import analyse
 from bench.analysis.metrics import Metric
 from bench.analysis.results import Comparison
 from bench.analysis.stats import Interval, RatioEstimate, RatioVerdict, band, verdict
 from bench.plan.trials import Cell
-from bench.render.figures.sentences import START, compared, costs, rates
+from bench.render.figures.sentences import START, compared, cost_sentence, costs, ends_of, rates
 from bench.render.text import significant
+from tests.factories import make_manifest, make_records
 
 _A = Cell(scenario="hello", target="libvirt", accel="tcg")
 _B = Cell(scenario="hello", target="docker", accel="native")
@@ -79,3 +81,17 @@ def test_most_boots_that_never_got_there_are_told_without_a_number() -> None:
     )
     none = RatioEstimate(0.0, Interval(0.0, 0.3, 0.95), 20)
     assert compared(comparison(none, RatioVerdict.FASTER), START).startswith("docker never got there")
+
+
+def test_a_total_that_no_box_has_is_told_without_a_number() -> None:
+    """The parts of a bar may be measured, and their total not: a job that ended has no memory as a whole."""
+    manifest = make_manifest(("hello",), blocks=5)
+    analysis = analyse(manifest, make_records(manifest))
+    cells = analysis.cells("hello")
+    assert (
+        cost_sentence(analysis, "hello", cells, Metric("memory.of_nobody"), "memory") == "No box has a median of memory"
+    )
+
+
+def test_the_ends_of_a_row() -> None:
+    assert [list(ends_of(tuple(range(n)))) for n in range(4)] == [[], [0], [0, 1], [0, 2]]
