@@ -42,14 +42,15 @@ _SHARED: Final = 4
 _MOST_BACKUP: Final = 12
 """Backup slides of one campaign, where its scenarios leave the choice."""
 _ORDER: Final = (
-    "ratios", "ladder", "exercise", "first-start", "phases", "storm", "slope", "ledger", "memory", "cpu", "disk",
-    "ecdf", "samples", "blocks",
+    "ratios", "ladder", "exercise", "first-start", "preparation", "phases", "storm", "slope", "ledger", "memory", "cpu",
+    "disk", "ecdf", "samples", "blocks",
 )  # fmt: skip
 """Kinds of figures in the order of a talk."""
 _FIRST: Final = (
     "storm",
     "ledger",
     "first-start",
+    "preparation",
     "ladder",
     "phases",
     "slope",
@@ -119,7 +120,7 @@ def _question(part: _Part) -> Slide:
     view = part.view
     boxes = ", ".join(dict.fromkeys(clean(row.cell.box) for section in view.sections for row in section.rows))
     lines = (
-        shortened(f"Compared: {boxes}."),
+        shortened(_compared(view)),
         f"Measured: {view.extent.partition(' (')[0]}." if not view.made else view.made,
     )
     notes = paragraphs(f"The boxes: {boxes}.", f"How much was measured: {view.extent}.", view.origin)
@@ -140,6 +141,20 @@ def _question(part: _Part) -> Slide:
     )
 
 
+def _compared(view: View) -> str:
+    """``Compared: process, docker.``, and which boxes have no measured boot yet."""
+    rows = [row for section in view.sections for row in section.rows]
+    ran = list(dict.fromkeys(clean(row.cell.box) for row in rows if row.boots != "0"))
+    without = [box for box in dict.fromkeys(clean(row.cell.box) for row in rows) if box not in ran]
+    if not rows:
+        return "Nothing is compared."
+    if len(ran) > 1:
+        said = f"Compared: {', '.join(ran)}."
+    else:
+        said = f"Only {ran[0]} has measured boots." if ran else "No box has a measured boot yet."
+    return f"{said} Without one: {', '.join(without)}." if without else said
+
+
 def _scenario_slides(part: _Part, section: Section, figures: Mapping[str, Figure]) -> tuple[list[Slide], list[Slide]]:
     """What is shown of a scenario, and its backup slides: as many as the number of scenarios leaves room for."""
     number = len(part.view.sections)
@@ -149,11 +164,12 @@ def _scenario_slides(part: _Part, section: Section, figures: Mapping[str, Figure
     rest = {kind: figure for kind, figure in figures.items() if figure.name not in used}
     chosen = [kind for kind in _FIRST if kind in rest][:room]
     backup = [kind for kind in (*_BACKUP[:1], *_FIRST, *_BACKUP) if kind in rest and kind not in chosen]
-    left = list(dict.fromkeys(backup))[: max(2, _MOST_BACKUP // number)]
-    slides = [_picture(part, section, rest[kind], kind) for kind in _ORDER if kind in chosen]
-    return [answer, *slides], [
-        _picture(part, section, rest[kind], kind, hidden=True) for kind in _ORDER if kind in left
-    ]
+    # A kind that no list names is better a backup slide than lost.
+    unlisted = [kind for kind in rest if kind not in _ORDER]
+    left = list(dict.fromkeys((*backup[:1], *unlisted, *backup[1:])))[: max(2, _MOST_BACKUP // number)]
+    order = (*_ORDER, *unlisted)
+    slides = [_picture(part, section, rest[kind], kind) for kind in order if kind in chosen]
+    return [answer, *slides], [_picture(part, section, rest[kind], kind, hidden=True) for kind in order if kind in left]
 
 
 def _picture(part: _Part, section: Section, figure: Figure, kind: str, *, hidden: bool = False) -> Slide:
@@ -161,9 +177,19 @@ def _picture(part: _Part, section: Section, figure: Figure, kind: str, *, hidden
         figure,
         key_of(section.name, kind),
         source=part.source,
+        sentence=_named(part, section, figure.title),
         caveat=_caveat(part, section),
         hidden=hidden,
     )
+
+
+def _named(part: _Part, section: Section, sentence: str) -> str:
+    """The sentence, which names its scenario where there are several."""
+    if len(part.view.sections) == 1 or sentence.startswith(section.name):
+        return sentence
+    # The first word goes on in small letters, but for one such as CPU.
+    small = sentence[1:2].islower()
+    return f"{section.name}: {sentence[:1].lower() if small else sentence[:1]}{sentence[1:]}"
 
 
 def _caveat(part: _Part, section: Section) -> str:
@@ -175,8 +201,7 @@ def _answer(part: _Part, section: Section, figures: Mapping[str, Figure]) -> Sli
     """The answer with its interval; the picture is what the sentence is about."""
     analysis, answer = part.analysis, section.answer
     sentence, kinds = _sentence(analysis, section)
-    if len(part.view.sections) > 1 and not sentence.startswith(section.name):
-        sentence = f"{section.name}: {sentence[:1].lower()}{sentence[1:]}"
+    sentence = _named(part, section, sentence)
     figure = next((figures[kind] for kind in kinds if kind in figures), None)
     lines = tuple(_costs(analysis, section)) if answer.pair else ()
     told = paragraphs(answer.text, answer.shape, *lines, *section.notes)
@@ -211,7 +236,7 @@ def _sentence(analysis: Analysis, section: Section) -> tuple[str, tuple[str, ...
             return comparison_sentence(found), kinds
     ended = [row for row in section.rows if row.boots != "0"]
     if not ended:
-        return f"No boot of {section.name} has ended yet.", ()
+        return f"No measured boot of {section.name} has ended yet.", ()
     if section.answer.emulated:
         return f"{section.name}: only boxes with an emulated CPU can be compared.", ("ratios", "ladder")
     return f"{section.name}: no two boxes could be compared.", ("ladder", "ecdf")

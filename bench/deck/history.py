@@ -26,13 +26,18 @@ _MOST: Final = 6
 _MOST_BACKUP: Final = 12
 
 
-def history_part(path: Path) -> Part:
-    """The part of a history's directory. Raises HistoryError: a line is damaged."""
-    checked = check_lines(
+def checked_history(path: Path) -> Checked:
+    """A history's directory, with the changes that the file of accepted changes names. Raises HistoryError: damaged."""
+    return check_lines(
         read_history(DirectoryStore(path)),
         acknowledgements=read_acknowledgements(Path(FILE)) if Path(FILE).exists() else (),
         today=datetime.now(UTC).date(),
     )
+
+
+def history_part(path: Path) -> Part:
+    """The part of a history's directory. Raises HistoryError: a line is damaged."""
+    checked = checked_history(path)
     commits = {commit.id for series in checked.series for commit in series.commits}
     hosts = ", ".join(dict.fromkeys(clean(series.fingerprint) for series in checked.series))
     last = max((commit.committed_at for series in checked.series for commit in series.commits), default="")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +13,7 @@ from bench.deck.slides import Deck, Rows, Slide
 from bench.render.figures.base import with_variables
 from bench.render.html import page_environment
 from bench.render.palette import PALETTE
+from bench.render.script.policy import policy
 from bench.util.package_data import templates_dir
 
 SCRIPT: Final = "deck.js"
@@ -54,17 +53,12 @@ def render_html(deck: Deck) -> str:
     return environment.get_template("deck.html.j2").render(
         deck=deck,
         slides=[_opening(deck), *(_slide(slide, number) for number, slide in enumerate(deck.slides, start=2))],
-        # Style sheet and script are ours; autoescape would turn their quotes into entities.
+        # Style sheet, script and policy are ours; autoescape would turn their quotes into entities.
         style=Markup(environment.get_template("deck.css.j2").render(colours=PALETTE)),
         script=Markup(script),
-        script_hash=script_hash(script),
+        policy=Markup(policy(script)),
         keys=KEYS,
     )
-
-
-def script_hash(script: str) -> str:
-    """The source expression that allows this script and no other in a page's content security policy."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
 def _opening(deck: Deck) -> dict[str, Any]:

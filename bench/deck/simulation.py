@@ -44,6 +44,7 @@ _MOST_FIGURES: Final = 6
 """Shown; more of them are backup."""
 _COMMAND: Final = re.compile(r'<section id="redo">.*?<pre><code>([^<]*)</code></pre>', re.DOTALL)
 """The command in the page of an answer; its JSON has none."""
+_DIGEST: Final = re.compile(r"([0-9a-f]{12})[0-9a-f]+")
 _MADE: Final = f"{SIMULATED.capitalize()}."
 
 
@@ -54,7 +55,7 @@ def simulation_part(path: Path) -> Part:
         command=_command(path / PAGE),
         seed=str(found.seed),
         digest=file_digest(path / JSON),
-        host=f"model {_model(found.model or 'fitted for this check')}",
+        host=f"model {model_name(found.model)}",
     )
     slides = tuple(_check(found, source) if isinstance(found, Check) else _answer(found, source))
     title = "How well does the model predict?" if isinstance(found, Check) else found.short or found.question
@@ -66,9 +67,9 @@ def simulation_part(path: Path) -> Part:
     )
 
 
-def _model(digest: str) -> str:
-    """A digest, shortened as those of figures."""
-    return clean(digest)[:20]
+def model_name(model: str | None) -> str:
+    """The digest of a model file in 12 letters, as those of data are; a check may have fitted its own model."""
+    return _DIGEST.sub(lambda found: found[1], clean(model, limit=200)) if model else "fitted for this check"
 
 
 def _command(page: Path) -> str:
@@ -86,7 +87,7 @@ def _answer(answer: Answer, source: Source) -> Iterator[Slide]:
     yield Slide(
         key="question",
         sentence=shortened(clean(answer.question)),
-        lines=(f"Simulated with the model {_model(answer.model)}, {answer.draws} draws.",),
+        lines=(f"Simulated with the model {model_name(answer.model)}, {answer.draws} draws.",),
         caveat=caveat,
         notes=paragraphs(*map(clean, answer.warnings)),
         source=source,

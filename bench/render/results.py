@@ -1,7 +1,7 @@
 """The directory of a simulated answer: its page, its data, and its figures for slides. All of it, or nothing.
 
-A new directory appears whole. One that an earlier answer made is replaced file by file once all of the new content is
-on the disk, the page last. Any other directory is refused.
+A new directory appears whole. In one that an earlier answer made all files are replaced, or none, once all of the new
+content is on the disk. Any other directory is refused.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from bench.render.figures.style import style_in_use
 from bench.util.durable import sync_directory, write_durably
 from bench.util.errors import ResultError, UsageError
 from bench.util.nofollow import real_directory
+from bench.util.outputs import exchange
 from bench.util.paths import is_file
 
 PAGE: Final = "index.html"
 FIGURES: Final = "figures"
+_IN_FIGURES: Final = f"{FIGURES}/"
 GENERATOR: Final = "boxbench simulate"
 """The page's mark: what has it was made by a command of this group, and may be replaced by one."""
 
@@ -141,7 +143,7 @@ def _write(final: Path, page: str, figures: Sequence[Figure], data: Mapping[str,
             stage.rename(final)
             sync_directory(final.parent)
         else:
-            _replace(stage, final, [*data, PAGE])
+            _replace(stage, final)
 
 
 @contextmanager
@@ -174,19 +176,17 @@ def staged(parent: Path) -> Iterator[Path]:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def _replace(stage: Path, final: Path, names: Sequence[str]) -> None:
-    """Move new files over those of a former answer, the page last, and remove figures that are no longer shown."""
+def _replace(stage: Path, final: Path) -> None:
+    """Put new files in the place of those of a former answer, and remove figures that are no longer shown."""
     former = _shown(final)
-    pictures = sorted((stage / FIGURES).iterdir()) if (stage / FIGURES).exists() else []
     # A link in place of the figures is refused before anything is replaced.
     with real_directory(final / FIGURES) as place:
-        for picture in pictures:
-            picture.rename(place / picture.name)
-        for name in names:
-            (stage / name).rename(final / name)
-        for name in former - {picture.name for picture in pictures}:
-            (place / name).unlink(missing_ok=True)
-    if not pictures:
+        exchange(
+            stage,
+            lambda name: place / name.removeprefix(_IN_FIGURES) if name.startswith(_IN_FIGURES) else final / name,
+            sorted(f"{_IN_FIGURES}{name}" for name in former),
+        )
+    if not (stage / FIGURES).exists():
         _remove_if_empty(final / FIGURES)
     sync_directory(final)
 

@@ -10,8 +10,8 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -61,10 +61,8 @@ def check_place(directory: Path, *, others: bool = False) -> None:
         if name not in listed:
             if not others:
                 raise UsageError(f"-o {directory} holds files of something else, such as {name!r}", hint=_HINT)
-        elif _digest(directory / name) != listed[name]:
-            raise UsageError(
-                f"-o {directory}: {name} was changed since it was written, and would be replaced", hint=_HINT
-            )
+        else:
+            _check_unchanged(directory, name, listed)
     nearest = next((place for place in (directory, *directory.absolute().parents) if place.exists()), directory)
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         raise UsageError(f"-o {directory}: {nearest} is no directory in which you can write", hint=_HINT)
@@ -84,24 +82,21 @@ def install(stage: Path, final: Path, is_replaced: Callable[[str], bool]) -> Non
         is_replaced: whether a file of an earlier output goes when it is not made any more.
 
     Raises:
-        UsageError: a file that we did not write, or a link, has the place of a new one. Nothing was changed.
+        UsageError: a file that we did not write, one that was edited since, or a link has the place of a new one or of
+            one that goes. Nothing was changed.
         OSError: the disk fails. What was there before is there again.
     """
     listed = written_before(final)
     made = {name: _digest(stage / name) for name in sorted(_files(stage))}
-    for name in made:
-        _check_target(final, name, listed)
-        sync_entry(stage / name)
     gone = [name for name in listed if name in made or is_replaced(name)]
-    aside = stage / ".former"
-    with _back_on_failure(final, aside, made) as moved:
-        for name in gone:
-            if _is_file(final / name):
-                _move(final / name, aside / name)
-                moved.append(name)
-        for name in made:
-            _move(stage / name, final / name)
-        list_files(final, {name: text for name, text in listed.items() if name not in gone} | made)
+    for name in dict.fromkeys((*made, *gone)):
+        _check_target(final, name, listed)
+    exchange(
+        stage,
+        lambda name: final / name,
+        gone,
+        then=lambda: list_files(final, {name: text for name, text in listed.items() if name not in gone} | made),
+    )
     for name in gone:
         with suppress(OSError):  # a folder that is empty now
             if Path(name).parent != Path() and name not in made:
@@ -109,19 +104,43 @@ def install(stage: Path, final: Path, is_replaced: Callable[[str], bool]) -> Non
     sync_directory(final)
 
 
-@contextmanager
-def _back_on_failure(final: Path, aside: Path, made: Mapping[str, str]) -> Iterator[list[str]]:
-    """Gives a list for the names that were moved aside; they come back when the block fails."""
-    moved: list[str] = []
-    before = {name for name in made if _is_file(final / name)}
+def exchange(
+    stage: Path, place_of: Callable[[str], Path], gone: Iterable[str], *, then: Callable[[], None] = lambda: None
+) -> None:
+    """Move all files of ``stage`` to their places, and remove files that are not made any more; all of it, or nothing.
+
+    The caller has made sure that what is there may be replaced.
+
+    Args:
+        stage: a directory of the same file system, which the caller removes. Former files are kept in it meanwhile.
+        place_of: where the file of a name goes.
+        gone: names of files that are removed.
+        then: the last step. When it fails, everything is as it was.
+
+    Raises:
+        OSError: the disk fails, or a directory has the name of a file. What was there before is there again.
+    """
+    aside = stage / ".former"
+    made = sorted(_files(stage))
+    for name in made:
+        sync_entry(stage / name)
+    former = [name for name in dict.fromkeys((*gone, *made)) if _is_replaceable(place_of(name))]
     try:
-        yield moved
-    except BaseException:
+        for name in former:
+            _move(place_of(name), aside / name)
         for name in made:
-            if name not in before or name in moved:
-                (final / name).unlink(missing_ok=True)
-        for name in moved:
-            _move(aside / name, final / name)
+            _move(stage / name, place_of(name))
+        for folder in {place_of(name).parent for name in made}:
+            sync_directory(folder)
+        then()
+    except BaseException:
+        # What has been moved is read from the disk: an interruption can come between a move and a note of it.
+        for name in made:
+            if not os.path.lexists(stage / name):
+                place_of(name).unlink()
+        for name in former:
+            if os.path.lexists(aside / name):
+                _move(aside / name, place_of(name))
         raise
 
 
@@ -131,6 +150,13 @@ def _check_target(final: Path, name: str, listed: Mapping[str, str]) -> None:
             raise UsageError(f"-o {final}: {parent} is a link, which is not followed", hint=_HINT)
     if os.path.lexists(final / name) and (name not in listed or not _is_file(final / name)):
         raise UsageError(f"-o {final}: {name} is there, and was not written by boxbench", hint=_HINT)
+    if name in listed and _is_file(final / name):
+        _check_unchanged(final, name, listed)
+
+
+def _check_unchanged(directory: Path, name: str, listed: Mapping[str, str]) -> None:
+    if _digest(directory / name) != listed[name]:
+        raise UsageError(f"-o {directory}: {name} was changed since it was written, and would be replaced", hint=_HINT)
 
 
 def _move(old: Path, new: Path) -> None:
@@ -153,6 +179,14 @@ def _files(directory: Path) -> Iterator[str]:
 def _is_inside(name: str) -> bool:
     path = Path(name)
     return bool(name) and not path.is_absolute() and ".." not in path.parts
+
+
+def _is_replaceable(place: Path) -> bool:
+    """A file, or a link, which is replaced itself."""
+    try:
+        return not stat.S_ISDIR(place.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def _is_file(place: Path) -> bool:

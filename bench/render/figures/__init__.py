@@ -68,7 +68,7 @@ def campaign_figures(
         keep: the figures have their drawings.
     """
     with styled(), using(style):
-        drawn = enumerate(_drawings(analysis), start=1)
+        drawn = enumerate(campaign_drawings(analysis), start=1)
         return tuple(
             finish(replace(drawing, order=order), png=png, keep=keep)
             for order, drawing in drawn
@@ -90,7 +90,8 @@ def save_figures(analysis: Analysis, directory: Path, *, png: bool = True) -> tu
     return figures
 
 
-def _drawings(analysis: Analysis) -> Iterator[Drawing]:
+def campaign_drawings(analysis: Analysis) -> Iterator[Drawing]:
+    """Every drawing that the campaign has data for, by scenario, in the style that is in use."""
     made = source_word(analysis.records)
     for scenario in analysis.manifest.scenarios:
         for draw in _DRAWERS:

@@ -10,12 +10,13 @@ import pytest
 
 from bench.analysis.stats import Interval
 from bench.deck.reading import deck_of, kind_of
-from bench.deck.slides import Deck
+from bench.deck.slides import Deck, Slide
 from bench.gate.model import GateResult, GateRow, Identity, StageResult, Verdict
 from bench.gate.result import write_result
 from bench.history.line import HistoryError
 from bench.history.store import DirectoryStore, add_line
 from bench.records.record import Failure
+from bench.render.figures.base import Figure
 from bench.util.errors import CampaignError, RecordError, UsageError
 from tests.factories import DOCKER, HOSTILE, PROCESS, make_manifest, make_records, write_campaign
 from tests.histories import make_history
@@ -53,6 +54,65 @@ def test_of_several_scenarios_each_answer_names_its_own(tmp_path: Path) -> None:
     answers = [slide for slide in deck.slides if slide.key.endswith("-answer")]
     assert [slide.sentence.split(":")[0] for slide in answers] == ["hello", "web"]
     assert all(slide.lines for slide in answers)
+
+
+def _figure(scenario: str, kind: str) -> Figure:
+    """A figure without a drawing, whose title names no scenario."""
+    return Figure(
+        name=f"{scenario}-{kind}",
+        scenario=scenario,
+        title="CPU per start: docker has 2.00×." if kind == "cpu" else f"Docker takes longer in {kind}.",
+        alt="Bars.",
+        how="Look at it.",
+        light_svg="<svg/>",
+        dark_svg="<svg/>",
+        table=(("a",),),
+        light_png=None,
+    )
+
+
+def _deck_with(path: Path, monkeypatch: pytest.MonkeyPatch, *kinds: str, names: tuple[str, ...] = ("hello",)) -> Deck:
+    """The deck of an invented campaign that has these kinds of figures of each scenario."""
+    figures = tuple(_figure(name, kind) for name in names for kind in kinds)
+    monkeypatch.setattr("bench.deck.campaign.campaign_figures", lambda *_arguments, **_named: figures)
+    manifest = make_manifest(names)
+    return deck_of([write_campaign(path, manifest, make_records(manifest))], png=False)
+
+
+def test_of_several_scenarios_each_picture_names_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deck = _deck_with(tmp_path / "two", monkeypatch, "ratios", "memory", "cpu", "samples", names=("hello", "web"))
+    said = [slide.sentence for slide in deck.slides if slide.figure is not None]
+    assert len(said) == len(set(said)) == 8
+    assert {sentence.split(":")[0] for sentence in said} == {"hello", "web"}
+    assert "hello: docker takes longer in memory." in said
+    assert "web: CPU per start: docker has 2.00×." in said
+    one = _deck_with(tmp_path / "one", monkeypatch, "memory")
+    assert "Docker takes longer in memory." in [slide.sentence for slide in one.slides]
+
+
+def test_every_kind_of_figure_has_a_slide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deck = _deck_with(tmp_path / "c", monkeypatch, "new-kind", "preparation", "ratios")
+    hidden = {slide.figure.name: slide.hidden for slide in deck.slides if slide.figure is not None}
+    assert hidden == {"hello-ratios": False, "hello-preparation": False, "hello-new-kind": True}
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_of_a_campaign_that_has_only_begun_only_what_ran_is_named(tmp_path: Path) -> None:
+    manifest = make_manifest(("hello",), (PROCESS, DOCKER), warmups=3)
+    records = make_records(manifest, (PROCESS, DOCKER), troubles=False)
+
+    def slides_of(name: str, boxes: tuple[str, ...], *, warmup: bool) -> dict[str, Slide]:
+        some = [one for one in records if one.trial.cell.box in boxes and one.trial.warmup == warmup]
+        deck = deck_of([write_campaign(tmp_path / name, manifest, some)], png=False)
+        return {slide.key: slide for slide in deck.slides}
+
+    warm = slides_of("warm", ("process", "docker"), warmup=True)
+    assert warm["hello-answer"].sentence == "No measured boot of hello has ended yet."
+    assert warm["question"].lines[0] == "No box has a measured boot yet. Without one: process, docker."
+    one = slides_of("one", ("process",), warmup=False)
+    assert one["question"].lines[0] == "Only process has measured boots. Without one: docker."
+    both = slides_of("both", ("process", "docker"), warmup=False)
+    assert both["question"].lines[0] == "Compared: process, docker."
 
 
 def test_every_slide_says_where_its_numbers_come_from(deck: Deck) -> None:

@@ -133,6 +133,31 @@ def test_a_failure_leaves_the_former_answer(tmp_path: Path, monkeypatch: pytest.
     assert not [one for one in out.iterdir() if one.name.startswith(".")]
 
 
+@pytest.mark.parametrize("fails_at", range(1, 14))
+def test_a_failure_between_two_files_leaves_the_former_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int
+) -> None:
+    out = tmp_path / "out"
+    written(out, figure("one"), text="former")
+    (out / "answer.json").write_text("former")
+    before = {name: (out / name).read_bytes() for name in files(out)}
+    rename, calls = Path.rename, 0
+
+    def failing(old: Path, new: Path) -> Path:
+        nonlocal calls
+        calls += 1
+        if calls == fails_at:
+            raise OSError(5, "Input/output error")
+        return rename(old, new)
+
+    # The files are written by another way, so that only moves into the directory fail.
+    monkeypatch.setattr("bench.render.results.write_durably", lambda place, text: place.write_text(text))
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(ResultError, match="Input/output error"):
+        written(out, figure("other"), text="new")
+    assert {name: (out / name).read_bytes() for name in files(out)} == before
+
+
 def test_an_interruption_leaves_nothing_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(_path: Path, _data: bytes | str) -> None:
         raise KeyboardInterrupt

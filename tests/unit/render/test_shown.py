@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import pytest
 
-from bench.deck.figures import _short
 from bench.plan.trials import Cell
 from bench.render.figures import shown as module
 from bench.render.figures.base import _cut, _halves, _words, canvas, styled, text_width_in
@@ -87,8 +86,3 @@ def test_a_line_that_is_too_long_ends_with_a_whole_word() -> None:
         assert line.startswith(cut.removesuffix("…"))
         assert line[len(cut) - 1] in " ,"
         assert 1 < len(_cut("x" * 100, text, 9.0, 0.5)) < 100
-
-
-def test_a_model_is_named_by_a_short_digest() -> None:
-    assert _short("sha256:" + "0123456789abcdef" * 4) == "sha256:0123456789ab"
-    assert _short(None) == "fitted for this check"

@@ -9,7 +9,7 @@ import pytest
 
 from bench.util import outputs
 from bench.util.errors import UsageError
-from bench.util.outputs import LISTING, check_place, install, list_files, written_before
+from bench.util.outputs import LISTING, check_place, exchange, install, list_files, written_before
 
 
 def stage(place: Path, files: dict[str, str]) -> Path:
@@ -104,11 +104,40 @@ def test_links_are_not_followed(final: Path, tmp_path: Path) -> None:
     assert (final / "deck.md").read_text() == "old"
 
 
+@pytest.mark.parametrize("name", ["deck.md", "pictures/01.png"])
+def test_a_file_that_is_edited_while_the_new_ones_are_made_stays(final: Path, tmp_path: Path, name: str) -> None:
+    made = stage(tmp_path / "s", {"deck.md": "new"})
+    check_place(final)
+    (final / name).write_text("my words")
+    before = content(final)
+    with pytest.raises(UsageError, match="was changed since it was written"):
+        install(made, final, everything)
+    assert content(final) == before
+
+
+def test_a_list_cannot_name_files_behind_a_link(final: Path, tmp_path: Path) -> None:
+    victim = stage(tmp_path / "victim", {"01.png": "old"})
+    (final / "pictures" / "01.png").unlink()
+    (final / "pictures").rmdir()
+    (final / "pictures").symlink_to(victim)
+    with pytest.raises(UsageError, match="is a link, which is not followed"):
+        install(stage(tmp_path / "s", {"deck.md": "new"}), final, everything)
+    assert content(victim) == {"01.png": "old"}
+
+
 def test_a_file_of_a_user_in_the_place_of_a_new_one_stays(final: Path, tmp_path: Path) -> None:
     stage(final, {"notes.md": "mine"})
     with pytest.raises(UsageError, match=r"notes\.md is there, and was not written by boxbench"):
         install(stage(tmp_path / "s", {"deck.md": "new", "notes.md": "new"}), final, everything)
     assert content(final) == {"deck.md": "old", "notes.md": "mine", "pictures/01.png": "old"}
+
+
+def test_a_directory_in_the_place_of_a_new_file_is_a_failure_that_changes_nothing(final: Path, tmp_path: Path) -> None:
+    stage(final, {"answer.json/mine": "mine"})
+    made = stage(tmp_path / "s", {"deck.md": "new", "answer.json": "new"})
+    with pytest.raises(OSError, match="directory"):
+        exchange(made, lambda name: final / name, ())
+    assert content(final) == {"deck.md": "old", "pictures/01.png": "old", "answer.json/mine": "mine"}
 
 
 @pytest.mark.parametrize("fails_at", [1, 2, 3, 4, 5])

@@ -1,0 +1,55 @@
+"""Figures of directories in any style: which are made, and what they say of their origin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.deck.figures import figures_of
+from bench.deck.reading import deck_of
+from bench.deck.simulation import model_name
+from bench.history.acknowledge import FILE
+from bench.history.store import DirectoryStore, add_line
+from bench.render.figures import base
+from bench.render.figures.style import TALK
+from bench.util.errors import UsageError
+from tests.histories import make_history
+
+
+def test_only_the_figures_that_are_wanted_are_finished(campaign: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    png_of = base.png_of
+
+    def counted(*given: object, **named: object) -> bytes:
+        made.append(1)
+        return png_of(*given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(base, "png_of", counted)
+    found = figures_of(campaign, TALK, only=("blocks", "hello-cpu"))
+    assert {figure.name for figure in found} == {"hello-blocks", "hello-cpu"}
+    assert len(made) == 2
+    assert all(figure.light_png for figure in found)
+    assert [figure.order for figure in found] == sorted(figure.order for figure in found)
+    assert found[-1].order > 2
+    with pytest.raises(UsageError, match=r"--only fan: .* has no such figure") as error:
+        figures_of(campaign, TALK, only=("blocks", "fan"))
+    assert "hello-ratios" in error.value.hint
+
+
+def test_figures_and_slides_of_a_history_have_the_same_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = make_history([100.0] * 12 + [130.0] * 12)
+    for line in lines:
+        add_line(DirectoryStore(tmp_path / "history"), line)
+    (tmp_path / FILE).write_text(f'[[acknowledge]]\ncommit = "{lines[12].commit.id}"\nreason = "known"\n')
+    monkeypatch.chdir(tmp_path)
+    picture = next(slide for slide in deck_of([Path("history")], png=False).slides if slide.key == "series-1")
+    assert "(acknowledged)" in picture.sentence
+    (figure,) = figures_of(Path("history"), TALK)
+    assert "(acknowledged)" in figure.alt
+
+
+def test_a_model_is_named_by_a_short_digest() -> None:
+    assert model_name("sha256:" + "0123456789abcdef" * 4) == "sha256:0123456789ab"
+    assert model_name(None) == model_name("") == "fitted for this check"
+    assert model_name("evil\x1b[31m\u202e\nmodel") == "evil model"
