@@ -1,4 +1,4 @@
-"""Checks the documentation: commands, links, paths, DESIGN's list of packages, the JSON Schema, banned words.
+"""Checks the documentation: commands, links, paths, DESIGN's packages and numbers, the JSON Schema, banned words.
 
 Run as ``python -m tests.docs_check``. It prints every problem with its file and line, and exits with 1 if there is one.
 """
@@ -31,6 +31,8 @@ _PATH: Final = re.compile(r"((?:bench|tests|scenarios|reports|ci|docs|\.ci)/[\w.
 """A path of this repository, and perhaps a name in it: ``bench/run/trial.py:run_trial``, ``tests/x.py::test_y``."""
 _PACKAGE: Final = re.compile(r"      (\w+)/ ")
 """A line of DESIGN's listing that describes a package of ``bench/``."""
+_ENTRY: Final = re.compile(r"(\d+)\. ")
+"""The first line of one of DESIGN's decisions."""
 
 # Written in two parts so that this file does not find itself.
 BANNED: Final = {
@@ -154,6 +156,26 @@ def listing_problems(packages: set[str], design: str) -> Iterator[tuple[int, str
         yield 1, f"the listing of bench/ lacks the package {name!r}"
 
 
+def number_problems(design: str) -> Iterator[tuple[int, str]]:
+    """Decisions whose number is not above all numbers before it, or does not follow its neighbour's.
+
+    A section may begin at any higher number, so that others have room. Within one, Markdown shows the first number and
+    counts on from there, whatever the text says.
+    """
+    last, begins = 0, True
+    for number, line in enumerate(design.splitlines(), start=1):
+        match = _ENTRY.match(line)
+        begins = begins or line.startswith("#")
+        if match is None:
+            continue
+        entry = int(match[1])
+        if entry <= last:
+            yield number, f"the decision {entry} stands after {last}: numbers are unique and ascend"
+        elif not begins and entry != last + 1:
+            yield number, f"the decision {entry} follows {last} in its section: its number is {last + 1}"
+        last, begins = max(last, entry), False
+
+
 def package_names(root: Path) -> set[str]:
     """The folders of ``bench/`` that hold code."""
     return {file.parent.name for file in (root / "bench").glob("*/__init__.py")}
@@ -237,7 +259,7 @@ def problems() -> Iterator[str]:
         if name.startswith(PUBLISHED) and file.name == "manifest.json":
             found += published_problems(ROOT, file)
         if name == DESIGN:
-            found += listing_problems(package_names(ROOT), text)
+            found += [*listing_problems(package_names(ROOT), text), *number_problems(text)]
         if name == SCHEMA:
             found += schema_problems(text)
         yield from (f"{name}:{number}: {problem}" for number, problem in found)

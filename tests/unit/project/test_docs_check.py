@@ -110,6 +110,18 @@ def test_the_listing_of_packages() -> None:
     ]
 
 
+def test_decisions_have_numbers_that_ascend_and_follow_each_other_within_a_section() -> None:
+    right = "### A\n\n1. **x.**\n   1 s\n2. **y.**\n\n### B\n\n10. **z.**\n11. **z.**\n"
+    assert list(docs_check.number_problems(right)) == []
+    assert list(docs_check.number_problems(right.replace("11.", "13."))) == [
+        (10, "the decision 13 follows 10 in its section: its number is 11")
+    ]
+    assert list(docs_check.number_problems(right.replace("10.", "2."))) == [
+        (9, "the decision 2 stands after 2: numbers are unique and ascend"),
+        (10, "the decision 11 follows 2 in its section: its number is 3"),
+    ]
+
+
 def test_packages_are_found() -> None:
     assert {"util", "targets", "cli"} <= docs_check.package_names(docs_check.ROOT)
 
