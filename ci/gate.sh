@@ -4,7 +4,7 @@
 # COMMAND is `compare` or `bounds`: gate.sh gate-out compare my-api/ --commits origin/main HEAD
 # Works the same on a laptop, in the GitHub action and in GitLab. Adds to the gate's own files in OUT:
 #   summary.md, junit.xml, annotations.txt    (and OUT.doctor.json: the checks of this host)
-# Ends with the gate's exit code: 0 not regressed, 3 regressed, 4 cannot tell, others: no verdict (see docs/reference/commands.md).
+# Ends with the gate's exit code: 0 not regressed, 3 regressed, 4 cannot tell, others: no verdict (see docs/reference/exit-codes.md).
 # An OUT that is not empty is refused (2) and not changed, so that no earlier verdict is reported as this one's.
 # Run as root in another user's directory, it gives what it made there to that user.
 #

@@ -33,7 +33,48 @@ EXIT_MEANINGS: Final[Mapping[ExitCode, str]] = {
     ExitCode.PARTIAL: "some trials gave no result; the rest is kept",
     ExitCode.INTERRUPTED: "interrupted",
 }
-"""What each exit code means, in a few words. docs/reference/commands.md says it in full."""
+"""What each exit code means, in a few words."""
+
+EXIT_DETAILS: Final[Mapping[ExitCode, tuple[tuple[tuple[str, ...], str], ...]]] = {
+    ExitCode.OK: (
+        (("run", "resume", "quickstart"), "all trials gave a result"),
+        (("gate compare", "gate judge", "gate bounds", "instructions --against"), "not regressed"),
+        (("history check",), "nothing became worse"),
+    ),
+    ExitCode.ERROR: ((("run", "certify"), "the boxes of a scenario differ in something that it does not allow"),),
+    ExitCode.REGRESSION: (
+        (("gate compare", "gate judge", "gate bounds", "history check", "instructions --against"), "worse"),
+        (("gate aa",), "two equal sides were found to differ"),
+        (
+            ("simulate check",),
+            "the model is worse than CPU time alone; or wrong and no better than a baseline; or it missed memory",
+        ),
+    ),
+    ExitCode.CANNOT_TELL: (
+        (("gate compare", "gate judge", "gate bounds", "instructions --against"), "neither worse nor sure not to be"),
+        (("history check",), "every series is too short"),
+        (
+            ("simulate check",),
+            "nothing was scored; or the model is better than CPU time alone and too far off; or only the CPU time of "
+            "starts is too far off",
+        ),
+        (
+            ("simulate storm", "simulate density", "simulate reboot", "simulate sweep"),
+            "the question is beyond the data",
+        ),
+        (("simulate fleet",), "no number of hosts keeps the limit"),
+    ),
+    ExitCode.HOST_UNFIT: (
+        (("doctor",), "something is missing without which no campaign runs"),
+        (("run", "resume", "quickstart"), "also: other users can write to a directory that Boxbench needs"),
+    ),
+    ExitCode.PARTIAL: (
+        (("run", "resume", "quickstart"), "trials failed, or boxes of a storm; the report has the others"),
+        (("floor",), "of some boxes not even the largest memory was enough"),
+    ),
+    ExitCode.INTERRUPTED: ((("run", "resume", "quickstart", "gate compare"), "`boxbench resume DIR` goes on"),),
+}
+"""By exit code, what it says of single commands, where that is more than its general meaning."""
 
 
 class BoxbenchError(Exception):
