@@ -108,7 +108,7 @@ def _source(analysis: Analysis, view: View, path: Path) -> Source:
     host = manifest.host
     words = [str(host.get(name, "")) for name in ("cpu_model", "kernel", "fingerprint")]
     return Source(
-        command=view.redo[0],
+        command=" && ".join(view.redo),
         seed=str(manifest.seed),
         digest=file_digest(path / RECORDS),
         host=", ".join(clean(word, limit=80) for word in (*words, view.created_at) if word),
@@ -332,5 +332,5 @@ def _limits(part: _Part) -> Slide:
 def _repeat(part: _Part) -> Slide:
     manifest = part.analysis.manifest
     return repeat_slide(
-        part.source, version=part.view.redo[1], where="" if not manifest.scenarios else "the directory of the campaign"
+        part.source, version=part.view.version, where="" if not manifest.scenarios else "the directory of the campaign"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -55,14 +56,15 @@ def _refuse_incomplete(out: Path, stage: str, manifest: Manifest, records: Seque
     if left:
         raise CampaignError(
             f"{out / stage} has no record of {len(left)} of its {len(manifest.plan)} trials ({left[0]} is the first)",
-            hint=f"`boxbench resume {out}` runs them and gives the verdict",
+            hint=f"`boxbench resume {shlex.quote(str(out))}` runs them and gives the verdict",
         )
 
 
 def _missing(out: Path, stage: str) -> CampaignError:
     return CampaignError(
         f"{out} has no {stage}, and the verdict needs it",
-        hint=f"the gate was interrupted before that: `boxbench resume {out}` runs it and gives the verdict",
+        hint=f"the gate was interrupted before that: `boxbench resume {shlex.quote(str(out))}` runs it and gives the "
+        "verdict",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ _LABELS: Final = frozenset({"created_at", "boxbench"})
 def write_result(result: GateResult, out: Path) -> None:
     """Store a result in a gate's directory. Raises ResultError: what it was made from is kept."""
     # Fixed limits are checked in a moment, and have no A.
-    again = "the same command" if result.a is None else f"`boxbench gate judge {out}`"
+    again = "the same command" if result.a is None else f"`boxbench gate judge {shlex.quote(str(out))}`"
     write_result_file(
         out / RESULT,
         result.model_dump_json(indent=1) + "\n",
@@ -38,7 +39,7 @@ def read_result(out: Path) -> GateResult:
         raise RecordError(
             f"{file} is not a gate's result: {problem}",
             hint="the file was edited, or is of another version of boxbench; the result of `boxbench gate compare` is "
-            f"made again by `boxbench gate judge {out}`",
+            f"made again by `boxbench gate judge {shlex.quote(str(out))}`",
         ) from None
 
 

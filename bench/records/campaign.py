@@ -287,7 +287,7 @@ def each_record(path: Path, damaged: list[str]) -> Iterator[Record]:
             record = parse_record(line, where=f"{file.name}:{number}")
         except RecordError as error:
             damaged.append(f"{error.message}; the line was left out, and its trial counts as not run.")
-            again = f"`boxbench resume {path}` runs it again on the same host."
+            again = f"`boxbench resume {shlex.quote(str(path))}` runs it again on the same host."
             warnings.warn(f"{path}: {damaged[-1]} {again}", BoxbenchWarning, stacklevel=2)
             continue
         first = found.setdefault(record.trial.id, number)

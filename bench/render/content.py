@@ -95,7 +95,8 @@ class View:
         origins: where the images come from.
         targets: by box, versions and configuration: which container and which VM this is about.
         inside: by scenario, what each box reported about itself.
-        redo: the command line, and the version.
+        redo: the command lines, of the first sitting and of each other.
+        version: of Boxbench.
         made: ``simulated`` or ``replayed``, for titles; empty when boxes ran.
         origin: where the numbers come from then, as sentences; empty likewise.
     """
@@ -117,5 +118,6 @@ class View:
     inside: tuple[ReportTable, ...]
     host: Pairs
     redo: tuple[str, ...]
+    version: str
     made: str = ""
     origin: str = ""

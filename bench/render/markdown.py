@@ -48,7 +48,7 @@ def report(view: View, pictures: Sequence[Picture] = ()) -> str:
     parts += _inside(view.inside)
     parts += ["## Host", table(("fact", "value"), view.host)]
     parts += ["## Words", "\n".join(f"- **{word}**: {escape(meaning)}" for word, meaning in WORDS)]
-    parts += ["## Redo", f"In the directory of this report, with {escape(view.redo[1])}:", fence(view.redo[0])]
+    parts += ["## Redo", f"In the directory of this report, with {escape(view.version)}:", fence("\n".join(view.redo))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -1,11 +1,16 @@
-"""The command line that measures a campaign again."""
+"""The command lines that measure a campaign again."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from bench.records.manifest import Manifest, OriginEntry
+
+_AGAIN: Final = "again"
+"""The directory of the new campaign: beside the report that names the commands."""
 
 
 def redo_command(manifest: Manifest) -> tuple[str, ...]:
@@ -44,3 +49,35 @@ def _from_campaign(word: str, places: Mapping[str, str]) -> str:
     if found is None:
         return word
     return str(Path(found) / path.name) if file else found
+
+
+def redo_lines(manifest: Manifest) -> tuple[str, ...]:
+    """The commands that measure the same again, one a line, quoted for a shell: of the first sitting and of each other.
+
+    Their sittings follow each other at once. Between those of the campaign there may have been days.
+    """
+    first = redo_command(manifest)
+    further = _further_blocks(manifest)
+    if not further or first[:1] != ("boxbench",):
+        return (shlex.join(first),)
+    return (
+        shlex.join((*first, "--out", _AGAIN)),
+        *(shlex.join(("boxbench", "resume", _AGAIN, "-b", str(count))) for count in further),
+    )
+
+
+def _further_blocks(manifest: Manifest) -> tuple[int, ...]:
+    """How many measured blocks each sitting after the first has added."""
+    sittings: list[set[int]] = [set()]
+    for trial in manifest.plan:
+        # Each sitting begins with its warm-ups.
+        if trial.warmup and sittings[-1]:
+            sittings.append(set())
+        if not trial.warmup:
+            sittings[-1].add(trial.block)
+    counts = [len(blocks) for blocks in sittings]
+    if len(counts) == 1:
+        # Without warm-ups nothing tells sittings apart: what the scenarios did not ask for is one.
+        own = max((entry.scenario.design.blocks for entry in manifest.scenarios.values()), default=counts[0])
+        counts = [own, counts[0] - own]
+    return tuple(count for count in counts[1:] if count > 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from bench.plan.trials import Cell
 from bench.records.record import Record
 from bench.render.content import HELD_HEAD, PSS_HEAD, BoxRow, Section, View
 from bench.render.footnotes import footnotes
-from bench.render.redo import redo_command
+from bench.render.redo import redo_lines
 from bench.render.sections.certificate import certificate_views
 from bench.render.sections.exercises import exercise_tables, with_exercise
 from bench.render.sections.facts import daemon_table, endpoint_table, host_pairs, inside_table, pairs
@@ -71,7 +70,8 @@ def build_view(analysis: Analysis, campaign: Path | None = None) -> View:
         targets=tuple((clean(box), pairs(facts.items())) for box, facts in sorted(manifest.targets.items())),
         inside=_inside(analysis),
         host=host_pairs(manifest.host),
-        redo=(clean(shlex.join(redo_command(manifest)), limit=2000), f"boxbench {manifest.boxbench}"),
+        redo=tuple(clean(line, limit=2000) for line in redo_lines(manifest)),
+        version=f"boxbench {clean(manifest.boxbench)}",
         made=made,
         origin=origin_text(manifest, analysis.records),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeGuard
@@ -39,8 +40,8 @@ def unfinished(path: Path, manifest: Manifest, records: Sequence[Record]) -> str
     if missing <= 0:
         return None
     return (
-        f"{path} is not finished: {missing} of {len(manifest.plan)} trials have no record; `boxbench resume {path}` "
-        "runs them on the same host"
+        f"{path} is not finished: {missing} of {len(manifest.plan)} trials have no record; "
+        f"`boxbench resume {shlex.quote(str(path))}` runs them on the same host"
     )
 
 

@@ -10,14 +10,28 @@ import pytest
 
 from bench.analysis.analyse import analyse
 from bench.anatomy.steps import STEPS, explained
+from bench.plan.trials import build_plan
+from bench.records.manifest import SittingEntry
 from bench.records.record import Endpoint
 from bench.render.figures import campaign_figures
 from bench.render.html import seams
-from bench.render.redo import redo_command
+from bench.render.markdown import report as to_markdown
+from bench.render.redo import redo_command, redo_lines
 from bench.render.report import write_report
 from bench.render.sections.glossary import ENDPOINTS
 from bench.render.view import build_view
-from tests.factories import DOCKER, GVISOR, LIBVIRT, PROCESS, RUNC, Box, make_manifest, make_records, write_campaign
+from tests.factories import (
+    DOCKER,
+    GVISOR,
+    LIBVIRT,
+    PROCESS,
+    RUNC,
+    THREE,
+    Box,
+    make_manifest,
+    make_records,
+    write_campaign,
+)
 
 NEAR = tuple(replace(box, instants_ms=DOCKER.instants_ms) for box in (PROCESS, RUNC, DOCKER, GVISOR))
 FAR = (PROCESS, RUNC, DOCKER, LIBVIRT)
@@ -102,3 +116,24 @@ def test_reports_explain_their_words(tmp_path: Path) -> None:
         assert "Own disk: disk blocks that belong to this box alone" in text, "the columns, where the table stands"
         assert "a shared page is divided among those that map it" in text
     assert "with 95 % intervals" not in report.page.read_text("utf-8"), "of 7 boots ranges are shown"
+
+
+@pytest.mark.parametrize("warmups", [0, 1])
+def test_the_commands_of_every_sitting_can_be_pasted(warmups: int) -> None:
+    manifest = make_manifest(("hello", "web"), blocks=5, warmups=warmups)
+    manifest = manifest.model_copy(update={"command": ("boxbench", "run", "my hello", "web", "-b", "5")})
+    assert redo_lines(manifest) == ("boxbench run 'my hello' web -b 5 --seed 1",)
+    for blocks in (5, 3):
+        further = build_plan(
+            tuple(dict.fromkeys(trial.cell for trial in manifest.plan)),
+            blocks=dict.fromkeys(manifest.scenarios, blocks),
+            warmups=dict.fromkeys(manifest.scenarios, warmups),
+            seed=1,
+            after=manifest.plan,
+        )
+        manifest = manifest.with_sitting(SittingEntry(started_at="2031-02-03T04:05:06+00:00"), further)
+    resumed = ["boxbench resume again -b 8"] if warmups == 0 else [f"boxbench resume again -b {n}" for n in (5, 3)]
+    assert redo_lines(manifest) == ("boxbench run 'my hello' web -b 5 --seed 1 --out again", *resumed)
+    view = build_view(analyse(manifest, make_records(manifest, THREE)))
+    text = "\n".join(redo_lines(manifest))
+    assert text in to_markdown(view)
