@@ -122,7 +122,7 @@ class OpenedCampaign:
         warmup      bool    the boot is a warm-up; results leave it out
         trial       string  id of the trial; rows of one boot share it
         outcome     string  ``ok``, ``timeout`` or ``failed``
-        metric      string  name of the metric, such as ``endpoint.ready_ns``; METHOD.md describes all of them
+        metric      string  name of the metric, such as ``endpoint.ready_ns``; docs/explanation describes them all
         unit        string  ``ns``, ``bytes``, ``per_s``, ``bytes_per_s``; empty for a plain number
         value       float64 the value in that unit; when ``censored`` inf, of a rate 0
         censored    bool    the boot failed or timed out before the metric had a value

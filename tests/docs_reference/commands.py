@@ -12,7 +12,7 @@ from tests.docs_reference.markdown import code, page, shown, table
 _PAGES: Final[Mapping[str, str]] = {
     "run": "../how-to/one-line.md",
     "init": "../how-to/one-line.md",
-    "resume": "../how-to/when-it-fails.md#several-sittings",
+    "resume": "../how-to/campaign-over-night.md#several-sittings",
     "clean": "../how-to/when-it-fails.md#after-a-crash",
     "compare": "../how-to/compare.md",
     "slides": "../how-to/slides.md",

@@ -1,0 +1,54 @@
+"""The guides in docs/ are current: every error and every doubt of the code has its cause and its next step there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Final
+
+from bench.host.counters import PRESSURE_NAMES
+from bench.run.frame import INTERNAL_ERROR
+
+ROOT: Final = Path(__file__).parents[3]
+_PAGE: Final = ROOT / "docs/how-to/when-it-fails.md"
+_MARK: Final = re.compile(r'f"([a-z]+(?:-[a-z]+)*):\{|\[f?"([a-z]+): |append\("([a-z]+)"\)')
+"""How the code writes a doubt: ``f"steal:{...}"``, ``["killed: ..."]``, ``append("swap")``."""
+_MARKED_IN: Final = ("run", "probes", "host")
+_OF_NO_TRIAL: Final = {"BoxbenchError"}
+
+
+def _error_names() -> set[str]:
+    """Every class that comes from BoxbenchError, anywhere in bench/."""
+    bases: dict[str, set[str]] = {}
+    for file in (ROOT / "bench").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                bases.setdefault(node.name, set()).update(ast.unparse(base).split(".")[-1] for base in node.bases)
+    found = set(_OF_NO_TRIAL)
+    while more := {name for name, of in bases.items() if of & found} - found:
+        found |= more
+    return found - _OF_NO_TRIAL
+
+
+def _doubts() -> set[str]:
+    """The name of every doubt that bench/ writes on a record."""
+    files = (file for package in _MARKED_IN for file in (ROOT / "bench" / package).rglob("*.py"))
+    found = {next(filter(None, match)) for file in files for match in _MARK.findall(file.read_text(encoding="utf-8"))}
+    return found - {"pressure"} | {f"pressure:{name}" for name in PRESSURE_NAMES}
+
+
+def _rows(heading: str) -> set[str]:
+    """The names in the first column of the table below a heading of the page."""
+    part = _PAGE.read_text(encoding="utf-8").split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    firsts = [line.split("|")[1] for line in part.splitlines() if line.startswith("| `")]
+    return {name for first in firsts for name in re.findall(r"`([^`]+)`", first)}
+
+
+def test_every_error_has_a_next_step() -> None:
+    assert _rows("Failures of trials") | _rows("Failures of commands") == _error_names() | {INTERNAL_ERROR}
+
+
+def test_every_doubt_has_a_cause() -> None:
+    assert {"steal", "killed", "swap", "lost"} <= _doubts()
+    assert _rows("Doubts") == _doubts()
