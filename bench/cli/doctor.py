@@ -11,6 +11,7 @@ from bench.cli.options import Json
 from bench.doctor import install
 from bench.doctor.diagnose import diagnose, unfit
 from bench.doctor.kvm import check_kvm_boot
+from bench.doctor.machine import this_machine
 from bench.render.commands.checks import checks_table, lines_text
 from bench.util.errors import ExitCode
 
@@ -23,7 +24,7 @@ def doctor(json: Json = False) -> None:
         print_json([asdict(check) for check in checks])
     else:
         console().print(checks_table(checks))
-        machine, mends = install.this_machine(), [check.mend for check in checks]
+        machine, mends = this_machine(), [check.mend for check in checks]
         print(lines_text(install.lines(machine, mends, install.known_packages(machine, mends))), end="")
     if unfit(checks):
         raise typer.Exit(ExitCode.HOST_UNFIT)

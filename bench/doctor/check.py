@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.doctor.install import NOTHING, Machine, Mend, this_machine
+from bench.doctor.install import NOTHING, Mend
+from bench.doctor.machine import Machine, this_machine
 
 Status = Literal["ok", "info", "warn", "fail"]
 """``fail``: some target cannot run. ``warn``: numbers will be noisier or less complete. ``info``: worth knowing."""

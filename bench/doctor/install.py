@@ -6,23 +6,14 @@ installs everything, and the environments of pipx do not see the Python modules 
 
 from __future__ import annotations
 
-import json
-import os
 import platform
 import shlex
-import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-from bench.host.release import os_release
+from bench.doctor.machine import HEADERS, Machine
 from bench.util import proc
-
-Family = Literal["debian", "fedora", ""]
-"""The package manager: apt-get, dnf, or none that is known here."""
-Way = Literal["checkout", "pipx", "uv", "venv", "system"]
-"""How Boxbench was installed. ``system`` is a package of the distribution, or pip without an environment."""
 
 BINDING: Final = "python3-libvirt"
 DAEMON: Final = ("libvirt-daemon", "libvirt-daemon-driver-qemu")
@@ -35,7 +26,6 @@ MMDEBSTRAP: Final = ("mmdebstrap",)
 COMPILER: Final = ("gcc", "libc6-dev")
 
 _BUILD: Final = ("libvirt-dev", "pkg-config", "gcc")
-_HEADERS: Final = "python3-dev"
 _FEDORA: Final = {
     BINDING: "python3-libvirt",
     "libvirt-daemon": "libvirt-daemon",
@@ -43,7 +33,7 @@ _FEDORA: Final = {
     "libvirt-dev": "libvirt-devel",
     "pkg-config": "pkgconf-pkg-config",
     "gcc": "gcc",
-    "python3-dev": "python3-devel",
+    HEADERS: "python3-devel",
     "libc6-dev": "glibc-static",
     "python3-docker": "python3-docker",
     "docker.io": "moby-engine",
@@ -55,29 +45,6 @@ _FEDORA: Final = {
     "libarchive13t64": "libarchive",
 }
 """Fedora's names of Debian's packages, as far as they are sure."""
-_MODULES: Final = ("usr/lib/python3/dist-packages", "usr/lib64/python3*/site-packages")
-"""Where Debian and Fedora have the modules of their own Python."""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What decides how something is installed here."""
-
-    family: Family
-    way: Way
-    place: Path
-    """The checkout, or the Python environment."""
-    request: str = "boxbench"
-    """What pipx was asked to install: a name, a file or an address."""
-    own_python: bool = True
-    """Whether the Python is the distribution's, which could import the distribution's modules."""
-    sees_modules: bool = True
-    """Whether it does import them."""
-    has_binding: bool = False
-    """Whether the distribution's binding of libvirt is installed."""
-    has_lists: bool = True
-    """Whether APT knows any package: a fresh container has no lists."""
-    root: bool = True
 
 
 @dataclass(frozen=True)
@@ -93,54 +60,6 @@ class Mend:
 NOTHING: Final = Mend()
 
 
-def this_machine(root: Path = Path("/")) -> Machine:
-    """The machine whose files are below ``root``, with the Python and the files of Boxbench that run now."""
-    package = Path(__file__).resolve().parents[1]
-    prefix = Path(sys.prefix)
-    way, place = _way(package, prefix)
-    try:
-        settings = (prefix / "pyvenv.cfg").read_text(encoding="utf-8").replace(" ", "").lower()
-    except OSError:
-        settings = "include-system-site-packages=true"
-    return Machine(
-        family=_family(os_release(root / "etc/os-release")),
-        way=way,
-        place=place,
-        request=_request(prefix),
-        own_python=sys.base_prefix == "/usr",
-        sees_modules="include-system-site-packages=true" in settings,
-        has_binding=any(any(root.glob(f"{folder}/libvirt.py")) for folder in _MODULES),
-        has_lists=any((root / "var/lib/apt/lists").glob("*_Packages*")),
-        root=os.geteuid() == 0,
-    )
-
-
-def _way(package: Path, prefix: Path) -> tuple[Way, Path]:
-    if (package.parent / "bootstrap").is_file():
-        return "checkout", package.parent
-    if (prefix / "pipx_metadata.json").is_file():
-        return "pipx", prefix
-    if (prefix / "uv-receipt.toml").is_file():
-        return "uv", prefix
-    return ("venv" if sys.prefix != sys.base_prefix else "system"), prefix
-
-
-def _family(release: dict[str, str]) -> Family:
-    names = {release.get("ID", ""), *release.get("ID_LIKE", "").split()}
-    if names & {"debian", "ubuntu"}:
-        return "debian"
-    return "fedora" if release.get("ID") == "fedora" else ""
-
-
-def _request(prefix: Path) -> str:
-    try:
-        text = (prefix / "pipx_metadata.json").read_text(encoding="utf-8")
-        found = json.loads(text)["main_package"]["package_or_url"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return "boxbench"
-    return found if isinstance(found, str) else "boxbench"
-
-
 def binding(machine: Machine) -> Mend:
     """What makes libvirt's Python binding importable.
 
@@ -148,36 +67,43 @@ def binding(machine: Machine) -> Mend:
     import it builds one, and so does a checkout's environment.
     """
     if machine.way == "checkout":
-        return Mend((*_BUILD, _HEADERS))
+        return Mend((*_BUILD, HEADERS))
     if not machine.own_python or machine.way == "uv":
-        headers = (_HEADERS,) if machine.own_python else ()
-        return Mend((*_BUILD, *headers), (_add(machine, "libvirt-python"),))
-    packages = () if machine.has_binding else (BINDING,)
+        return Mend((*_BUILD, *([machine.headers] if machine.headers else [])), (_add(machine, "libvirt-python"),))
+    packages = () if machine.has_binding and not machine.sees_modules else (BINDING,)
     return Mend(packages, () if machine.sees_modules else (_open(machine),))
 
 
 def docker_client(machine: Machine) -> Mend:
     """What installs the Python package docker, on which Boxbench depends: something has removed it."""
-    if machine.way == "system":
+    if machine.way in ("system", "user") and machine.own_python:
         return Mend(("python3-docker",))
     return Mend(commands=() if machine.way == "checkout" else (_add(machine, "docker"),))
 
 
 def _add(machine: Machine, name: str) -> str:
     """The command that adds a package of Python to the environment."""
-    match machine.way:
-        case "pipx":
-            return f"pipx inject boxbench {name}"
-        case "uv":
-            return f"uv tool install --force --with {name} boxbench"
-        case _:
-            return shlex.join([str(machine.place / "bin/python"), "-m", "pip", "install", name])
+    if machine.way == "pipx":
+        return shlex.join(["pipx", "inject", *_everyone(machine), machine.place.name, name])
+    if machine.way == "uv" and machine.request and name == "libvirt-python":
+        return shlex.join(["uv", "tool", "install", "--force", *machine.request])
+    if machine.way == "uv" or not machine.has_pip:
+        return shlex.join(["uv", "pip", "install", "--python", str(machine.python), name])
+    options = ["--user"] if machine.way == "user" else []
+    options += ["--break-system-packages"] if machine.managed else []
+    return shlex.join([str(machine.python), "-m", "pip", "install", *options, name])
+
+
+def _everyone(machine: Machine) -> list[str]:
+    return ["--global"] if machine.place.is_relative_to("/opt/pipx") else []
 
 
 def _open(machine: Machine) -> str:
     """The command that lets the environment see the distribution's modules."""
-    if machine.way == "pipx":
-        return shlex.join(["pipx", "install", "--force", "--system-site-packages", machine.request])
+    if machine.way == "pipx" and machine.request:
+        return shlex.join(
+            ["pipx", "install", *_everyone(machine), "--force", "--system-site-packages", *machine.request]
+        )
     # An environment that exists keeps what is in it. Debian has what installs pip in a package of its own.
     return shlex.join(["/usr/bin/python3", "-m", "venv", "--without-pip", "--system-site-packages", str(machine.place)])
 
@@ -186,21 +112,24 @@ def advice(machine: Machine, mend: Mend) -> str:
     """The next step in one sentence."""
     if machine.way == "checkout":
         return "run `./bootstrap setup`" + (f", which installs {', '.join(mend.packages)}" if mend.packages else "")
-    names = _names(machine, mend.packages)
+    names, unknown = _names(machine, mend.packages)
     steps = [f"install {', '.join(names)}"] if names else []
+    steps += [f"install {', '.join(unknown)} (Debian's names)"] if unknown else []
     steps += [f"run `{command}`" for command in mend.commands]
-    whose = "" if machine.family else " (Debian's names)"
-    return f"{', then '.join(steps)}{whose}"
+    return ", then ".join(steps)
 
 
-def _names(machine: Machine, packages: Iterable[str]) -> tuple[str, ...]:
-    if machine.family != "fedora":
-        return tuple(packages)
-    return tuple(_FEDORA[name] for name in packages if name in _FEDORA)
+def _names(machine: Machine, packages: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The distribution's names of Debian's packages, and Debian's names of those for which it is not known."""
+    wanted = tuple(packages)
+    if machine.family == "debian":
+        return wanted, ()
+    known = _FEDORA if machine.family == "fedora" else {}
+    return tuple(known[name] for name in wanted if name in known), tuple(n for n in wanted if n not in known)
 
 
 def lines(machine: Machine, mends: Sequence[Mend], known: Collection[str] | None = None) -> tuple[str, ...]:
-    """The commands that mend all of it on this machine, in their order; nothing if its package manager is not known.
+    """The commands that mend all of it on this machine, in their order, and comments of a shell that begin with ``#``.
 
     Args:
         known: packages that this release has; others are left out. None: all.
@@ -210,17 +139,42 @@ def lines(machine: Machine, mends: Sequence[Mend], known: Collection[str] | None
     if machine.way == "checkout":
         return (f"cd {shlex.quote(str(machine.place))} && ./bootstrap setup",)
     wanted = dict.fromkeys(name for mend in mends for name in mend.packages if known is None or name in known)
-    names = sorted(_names(machine, wanted))
-    sudo = "" if machine.root else "sudo "
-    found = []
+    names, unknown = _names(machine, wanted)
+    asks = [f"# What this distribution calls these packages is not known. Debian's names: {' '.join(sorted(unknown))}"]
+    installs = list(_installs(machine, sorted(names)))
+    commands = list(dict.fromkeys(command for mend in mends for command in mend.commands))
+    return (
+        *(asks if unknown else ()),
+        *_as_root(machine, installs),
+        *(_as_root(machine, commands) if machine.root_owns else _as_user(machine, installs, commands)),
+    )
+
+
+def _installs(machine: Machine, names: Sequence[str]) -> Iterator[str]:
+    """The commands that install packages under the distribution's names."""
     if machine.family == "debian" and names:
-        found += [] if machine.has_lists else [f"{sudo}apt-get update"]
-        found.append(f"{sudo}apt-get install -y --no-install-recommends {' '.join(names)}")
-    elif machine.family == "fedora" and names:
-        found.append(f"{sudo}dnf install -y {' '.join(names)}")
+        if not machine.has_lists:
+            yield "apt-get update"
+        yield f"apt-get install -y --no-install-recommends {' '.join(names)}"
     elif names:
-        return ()
-    return (*found, *dict.fromkeys(command for mend in mends for command in mend.commands))
+        yield f"dnf install -y {' '.join(names)}"
+
+
+def _as_root(machine: Machine, commands: Sequence[str]) -> Iterator[str]:
+    """Commands with root's rights, or below a comment where nothing gives them."""
+    if machine.root or not commands:
+        yield from commands
+    elif machine.has_sudo:
+        yield from (f"sudo {command}" for command in commands)
+    else:
+        yield from ("# as root:", *commands)
+
+
+def _as_user(machine: Machine, before: Sequence[str], commands: Sequence[str]) -> Iterator[str]:
+    """Commands with the user's rights; a comment says so if root has run those before them."""
+    if before and commands and not (machine.root or machine.has_sudo):
+        yield "# not as root:"
+    yield from commands
 
 
 def known_packages(machine: Machine, mends: Iterable[Mend]) -> frozenset[str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -41,7 +42,14 @@ def lines_text(lines: Sequence[str]) -> str:
 
 
 def _folded(line: str) -> Iterator[str]:
-    """A command in rows for the shell, broken between its words. A word that is longer than a row stays whole."""
+    """A command in rows for the shell, broken between its words. A word that is longer than a row stays whole.
+
+    Each row of a comment begins with its sign.
+    """
+    if line.startswith("#"):
+        words = textwrap.wrap(line.removeprefix("# "), _COLUMNS - 4, break_long_words=False, break_on_hyphens=False)
+        yield from (f"  # {row}" for row in words)
+        return
     row = " "
     for word in shlex.split(line):
         quoted = word if word == "&&" else shlex.quote(word)
