@@ -102,5 +102,12 @@ def debian(session: nox.Session) -> None:
 
 @nox.session(name="docs-check")
 def docs_check(session: nox.Session) -> None:
-    """Check the documentation's commands and links, the committed JSON Schema, and all files for forbidden words."""
+    """Check the documentation: commands, links, schema, forbidden words; build its site, and check that."""
     _python(session, "tests.docs_check")
+    _python(session, "tests.site")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into site/. With ``-- --external``, links to other sites are followed, too."""
+    _python(session, "tests.site", "site", *session.posargs)

@@ -54,13 +54,13 @@ def text() -> str:
 
 
 def _contents(program: CommandHelp) -> Iterator[str]:
-    rows = []
     for heading, commands in program.panels:
-        for name, summary in commands:
-            link = f"[`boxbench {name}`](#boxbench-{name})"
-            more = f"[page]({_PAGES[name]})" if name in _PAGES else ""
-            rows.append((link, shown(summary), heading, more))
-    return table(("command", "what it does", "part", "more"), rows)
+        rows = ((f"[`{name}`](#boxbench-{name})", _summary(name, summary)) for name, summary in commands)
+        yield from table((heading, "what it does"), rows)
+
+
+def _summary(name: str, summary: str) -> str:
+    return shown(summary) + (f" [More]({_PAGES[name]})" if name in _PAGES else "")
 
 
 def _command(command: CommandHelp) -> Iterator[str]:
