@@ -47,3 +47,24 @@ def test_it_fits_every_width(browser: Chromium, page: Path, width: int) -> None:
     assert opened.small_targets() == []
     if width >= 1280:
         assert opened.scrolled() == []
+
+
+def test_a_wide_table_says_on_a_phone_that_there_is_more(browser: Chromium, page: Path) -> None:
+    opened = browser.open(page, width=320)
+    assert opened.scrolled()
+    found = opened.page.evaluate(
+        "() => [...document.querySelectorAll('.scroll')].map(one => getComputedStyle(one).backgroundAttachment)"
+    )
+    assert set(found) == {"local, scroll"}, "the cover moves with the table, the shade stays at the edge"
+
+
+def test_print_cuts_no_table_and_no_figure(browser: Chromium, page: Path) -> None:
+    opened = browser.open(page, width=700)
+    opened.page.emulate_media(media="print")
+    assert opened.page.evaluate(
+        "() => [...document.querySelectorAll('.scroll')].every(one => getComputedStyle(one).overflowX === 'visible')"
+    )
+    heights = opened.page.evaluate(
+        "() => [...document.querySelectorAll('figure svg')].map(one => one.getBoundingClientRect().height)"
+    )
+    assert max(heights) <= 21 / 2.54 * 96 + 1
