@@ -35,12 +35,14 @@ def lengthen(campaign: Path, out: Path, *, records: int, seed: int = 1) -> Path:
     """
     manifest = json.loads((campaign / MANIFEST).read_text())
     short = [json.loads(line) for line in (campaign / RECORDS).read_text().splitlines()]
-    made = list(_repeated(short, records, random.Random(seed)))
-    manifest["plan"] = [record["trial"] for record in made]
+    plan = manifest["plan"] = []
     out.mkdir(parents=True)
-    (out / MANIFEST).write_text(json.dumps(manifest))
+    # Line by line: a million records at once need more memory than most hosts have.
     with (out / RECORDS).open("w") as stream:
-        stream.writelines(json.dumps(record) + "\n" for record in made)
+        for record in _repeated(short, records, random.Random(seed)):
+            plan.append(record["trial"])
+            stream.write(json.dumps(record) + "\n")
+    (out / MANIFEST).write_text(json.dumps(manifest))
     return out
 
 

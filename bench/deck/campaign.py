@@ -314,7 +314,7 @@ def _limits(part: _Part) -> Slide:
     accels = sorted({cell.accel for cell in cells} - {"native"})
     machines = accel_warning(cells) or ("VMs ran on KVM." if "kvm" in accels else "No VM was measured.")
     failed = sum(group.count for group in view.failures)
-    trials = f"{len(view.doubts)} of {len(analysis.records)} trials were disturbed"
+    trials = f"{view.disturbed} of {len(analysis.records)} trials were disturbed"
     kinds = f", and {failed} failed" if failed else ", and none failed"
     lines = (machines, f"{view.extent.partition(' (')[0].capitalize()}: another day can differ.", f"{trials}{kinds}.")
     return Slide(

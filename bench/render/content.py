@@ -89,7 +89,8 @@ class View:
         extent: how many blocks in how many sittings.
         left_out: targets that did not run, and notes on the host.
         failures: trials and boxes without a result; equal ones are one group.
-        doubts: disturbed trials.
+        disturbed: how many trials were disturbed.
+        doubts: these trials, the first ones of many.
         doubt_kinds: doubts summed up by kind, and counters that could not be read.
         certificates: by scenario, whether its boxes ran the same.
         origins: where the images come from.
@@ -109,6 +110,7 @@ class View:
     footnotes: tuple[str, ...]
     left_out: tuple[str, ...]
     failures: tuple[ProblemGroup, ...]
+    disturbed: int
     doubts: tuple[TrialProblem, ...]
     doubt_kinds: tuple[str, ...]
     certificates: tuple[CertificateView, ...]

@@ -23,7 +23,7 @@ from bench.render.script.policy import policy, script
 from bench.render.sections.first_start import FIRST_START_NOTE
 from bench.render.sections.glossary import ENDPOINTS, WORDS, describe_columns
 from bench.render.sections.preparation import PREPARATION_NOTE
-from bench.render.sections.problems import TrialProblem
+from bench.render.sections.problems import TrialProblem, doubts_note
 from bench.render.sections.published import PUBLISHED_NOTE
 from bench.render.sections.residents import RESIDENTS_NOTE
 from bench.render.text import is_emulated, quantity
@@ -175,6 +175,7 @@ def _with_rows(view: View) -> dict[str, Any]:
     return fields | {
         "sections": [_section(section) for section in view.sections],
         "doubt_rows": tuple(_cells(item) for item in view.doubts),
+        "doubts_note": doubts_note(view.disturbed),
     }
 
 

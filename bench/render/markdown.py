@@ -10,7 +10,7 @@ from bench.render.content import HELD_HEAD, BoxRow, Section, View
 from bench.render.sections.certificate import CertificateView
 from bench.render.sections.glossary import WORDS, describe_columns
 from bench.render.sections.preparation import PREPARATION_NOTE
-from bench.render.sections.problems import ProblemGroup, TrialProblem
+from bench.render.sections.problems import ProblemGroup, TrialProblem, doubts_note
 from bench.render.sections.published import PUBLISHED_NOTE
 from bench.render.sections.table import ReportTable
 
@@ -38,7 +38,7 @@ def report(view: View, pictures: Sequence[Picture] = ()) -> str:
     parts.append("\n".join(f"- {escape(note)}" for note in view.footnotes))
     parts += _listed("Left out, and notes on the host", view.left_out)
     parts += _failures(view.failures)
-    parts += _listed("Doubts", view.doubt_kinds) + _problems("Doubts by trial", view.doubts)
+    parts += _listed("Doubts", view.doubt_kinds) + _doubts(view.doubts, doubts_note(view.disturbed))
     parts += _certificates(view.certificates)
     parts.append("## What ran")
     parts += [table(view.images.head, view.images.rows, numbers=True)] if view.images else []
@@ -120,12 +120,12 @@ def _failures(groups: Sequence[ProblemGroup]) -> list[str]:
     return parts
 
 
-def _problems(title: str, problems: Sequence[TrialProblem]) -> list[str]:
+def _doubts(problems: Sequence[TrialProblem], note: str) -> list[str]:
     if not problems:
         return []
     head = ("trial", "cell", "block", "what")
     rows = [(p.trial, p.cell, f"{p.block}{' (warm-up)' if p.warmup else ''}", p.text) for p in problems]
-    return [f"## {title}", table(head, rows)]
+    return ["## Doubts by trial", note, table(head, rows)]
 
 
 def _certificates(views: Sequence[CertificateView]) -> list[str]:

@@ -51,7 +51,7 @@ def build_view(analysis: Analysis, campaign: Path | None = None) -> View:
         campaign: its directory, from which the last words of boxes that failed are read.
     """
     manifest = analysis.manifest
-    made = source_word(analysis.records)
+    made, (count, doubts) = source_word(analysis.records), disturbed(analysis.records)
     sections = tuple(_marked(_section(analysis, name), made) for name in manifest.scenarios)
     return View(
         title=(" · ".join(manifest.scenarios) or "empty campaign") + (f" ({made})" if made else ""),
@@ -62,7 +62,8 @@ def build_view(analysis: Analysis, campaign: Path | None = None) -> View:
         footnotes=footnotes(sections, analysis),
         left_out=(*_unfinished(analysis), *(clean(note) for note in manifest.notes)),
         failures=grouped((*failures(analysis.records, campaign), *lost_boxes(analysis.records))),
-        doubts=disturbed(analysis.records),
+        disturbed=count,
+        doubts=doubts,
         doubt_kinds=doubt_kinds(analysis.records),
         certificates=certificate_views(manifest),
         images=image_table(manifest),

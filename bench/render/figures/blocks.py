@@ -13,7 +13,7 @@ from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.data import Column, FigureData
 from bench.render.figures.labels import accelerators, legend_columns, legend_under, subtitle, variant
 from bench.render.figures.shown import shown
-from bench.render.figures.thin import thin_note, thinned
+from bench.render.figures.thin import list_note, spaced, thin_note, thinned
 from bench.render.palette import GRID, MUTED, PAPER, marker, target_colour
 from bench.render.text import cell_label, clean, describe_endpoint, is_emulated, quantity
 from bench.scenario.target_table import Marker
@@ -38,7 +38,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         return None
     word = describe_endpoint(metric)
     topic, title = f"{scenario}: every boot in its block", _sentence(analysis, scenario)
-    cells = [cell for cell, _ in series]
+    cells, counts = [cell for cell, _ in series], [len(samples) for _, samples in series]
     columns = legend_columns([cell_label(cell) for cell in cells])
     legend = 0.24 * math.ceil(len(cells) / columns)
     figure = canvas(3.3 + legend, title, subtitle(topic, f"time until {word}", accelerators(cells)))
@@ -56,7 +56,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         scenario=scenario,
         title=title,
         alt=_alt(analysis, scenario),
-        how=_HOW + thin_note([len(samples) for _, samples in series], "boots"),
+        how=_HOW + thin_note(counts, "boots") + list_note(counts, "boots"),
         canvas=figure,
         table=_table(series),
         kind="samples",
@@ -143,7 +143,7 @@ def _table(series: Sequence[tuple[Cell, Sequence[Sample]]]) -> tuple[tuple[str, 
     blocks = sorted({(sample.block, sample.warmup) for _, samples in series for sample in samples})
     columns = [{sample.block: sample.value for sample in samples} for _, samples in series]
     rows = []
-    for block, warmup in blocks:
+    for block, warmup in spaced(blocks):
         values = (column.get(block) for column in columns)
         cells = ("never" if value == math.inf else quantity(value, "ns") for value in values)
         rows.append((f"{block}{' (warm-up)' if warmup else ''}", *cells))

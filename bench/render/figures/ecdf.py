@@ -16,6 +16,7 @@ from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.labels import accelerators, legend_columns, legend_under, subtitle, variant
 from bench.render.figures.sentences import distribution_sentence, notes_of
 from bench.render.figures.shown import shown
+from bench.render.figures.thin import list_note, spaced
 from bench.render.palette import MUTED, target_colour
 from bench.render.text import cell_label, describe_endpoint, is_emulated, median_text, quantity, short_median
 
@@ -49,7 +50,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         scenario=scenario,
         title=title,
         alt=_alt(analysis, cells, metric),
-        how=_HOW,
+        how=_HOW + list_note([len(series) for series in values.values()], "boots"),
         canvas=figure,
         table=_table(analysis, cells, metric),
         kind="distribution",
@@ -113,6 +114,6 @@ def _table(analysis: Analysis, cells: Sequence[Cell], metric: Metric) -> tuple[t
     rows = []
     for cell in cells:
         values = sorted(sample.value for sample in analysis.of(cell, metric))
-        points = ", ".join(quantity(value, "ns") if math.isfinite(value) else "never" for value in values)
+        points = ", ".join(quantity(value, "ns") if math.isfinite(value) else "never" for value in spaced(values))
         rows.append((cell_label(cell), str(len(values)), median_text(analysis.summary(cell, metric)), points))
     return (("box", "boots", "median", "every boot, sorted"), *rows)

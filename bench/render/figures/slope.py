@@ -15,6 +15,7 @@ from bench.render.figures.labels import accelerators, legend_under, subtitle, va
 from bench.render.figures.numbers import lines
 from bench.render.figures.sentences import ends_of, said
 from bench.render.figures.shown import shown
+from bench.render.figures.thin import list_note, spaced, thin_note
 from bench.render.palette import MUTED, PAPER, marker, target_colour
 from bench.render.text import cell_label, format_estimate, is_emulated, quantity
 
@@ -38,6 +39,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         return None
     cells = [one.cell for one in found]
     topic, title = f"{scenario}: what one more box takes", _sentence(found)
+    counts = [len(one.blocks) for one in found]
     legend = 0.24 * len(found)
     figure = canvas(3.3 + legend, title, subtitle(topic, "memory of all boxes, not reclaimable", accelerators(cells)))
     axes = add_axes(figure, left_in=0.86, bottom_in=0.62 + legend, right_in=0.3)
@@ -50,7 +52,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         scenario=scenario,
         title=title,
         alt=_alt(found),
-        how=_HOW,
+        how=_HOW + thin_note(counts, "blocks") + list_note(counts, "blocks"),
         canvas=figure,
         table=_table(found),
         kind="slope",
@@ -81,7 +83,7 @@ def _data(found: Sequence[MarginalCost]) -> FigureData:
 def _series(axes: Axes, one: MarginalCost, number: int) -> None:
     colour = target_colour(one.cell.target)
     fill = PAPER if is_emulated(one.cell) else colour
-    points = [(level, size) for points in one.blocks.values() for level, size in points.items()]
+    points = [(level, size) for _, points in spaced(list(one.blocks.items())) for level, size in points.items()]
     x, y = zip(*points, strict=True)
     # Drawn in narrow steps, since a straight line is a curve on a logarithmic axis.
     first, last = one.levels[0], one.levels[-1]
@@ -145,7 +147,7 @@ def _table(found: Sequence[MarginalCost]) -> tuple[tuple[str, ...], ...]:
     rows = [
         (cell_label(one.cell), str(block), str(level), quantity(size, "bytes"))
         for one in found
-        for block, points in one.blocks.items()
+        for block, points in spaced(list(one.blocks.items()))
         for level, size in sorted(points.items())
     ]
     return (("box", "block", "boxes", "not reclaimable"), *rows)

@@ -1,9 +1,11 @@
-"""Fewer marks where a figure would have thousands: they hide each other, and each takes a hundred bytes of a page."""
+"""Fewer marks and rows where a figure would have thousands: marks hide each other, and each takes a part of a page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final, TypeVar
+
+from bench.records.campaign import RECORDS
 
 MOST_MARKS: Final = 200
 """Single boots or blocks of one box that a figure draws. Published campaigns have fewer."""
@@ -16,6 +18,22 @@ def thinned(items: Sequence[_Item]) -> Sequence[_Item]:
     return items[:: max(1, -(-len(items) // MOST_MARKS))]
 
 
+def spaced(items: Sequence[_Item]) -> Sequence[_Item]:
+    """All items, or MOST_MARKS of them from the first to the last, evenly, in their order."""
+    last = len(items) - 1
+    if last < MOST_MARKS:
+        return items
+    return [items[place * last // (MOST_MARKS - 1)] for place in range(MOST_MARKS)]
+
+
+def list_note(counts: Sequence[int], what: str) -> str:
+    """As ``thin_note``, where rows or values of the table of a figure's numbers were left out."""
+    most = max(counts, default=0)
+    if most <= MOST_MARKS:
+        return ""
+    return f" The numbers list {MOST_MARKS} of up to {most:,} {what} of a box, evenly chosen; {RECORDS} has all."
+
+
 def thin_note(counts: Sequence[int], what: str) -> str:
     """A sentence with a blank before it for a figure's ``how``, where marks were left out; else nothing.
 
@@ -26,4 +44,5 @@ def thin_note(counts: Sequence[int], what: str) -> str:
     most = max(counts, default=0)
     if most <= MOST_MARKS:
         return ""
-    return f" At most {MOST_MARKS} of up to {most:,} {what} of a box are drawn, evenly chosen; the numbers are of all."
+    drawn = f"At most {MOST_MARKS} of up to {most:,} {what} of a box are drawn"
+    return f" {drawn}, evenly chosen; medians and intervals are of all."

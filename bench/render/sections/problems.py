@@ -11,7 +11,7 @@ from typing import Final
 
 from bench.analysis.values import UNKNOWN, disturbances
 from bench.host.counters import HOST_COUNTERS
-from bench.records.campaign import last_output
+from bench.records.campaign import RECORDS, last_output
 from bench.records.record import Failure, Record
 from bench.render.text import clean
 
@@ -23,6 +23,8 @@ _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _BLANK: Final = "\0"
 _LONGEST_LINE: Final = 200
 _MOST_LISTED: Final = 6
+MOST_DOUBTS: Final = 1_000
+"""Disturbed trials that a report lists. Published campaigns have fewer."""
 _MEANING: Final = {
     "saturated": "the boxes of a storm used all CPU time of the host and waited for each other",
     "late-stamps": "the harness itself had to wait for a CPU, in one of 20 cases this long",
@@ -149,9 +151,17 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
-def disturbed(records: Iterable[Record]) -> tuple[TrialProblem, ...]:
-    """Trials with disturbances, each with all of its marks."""
-    return tuple(problem_of(record, "; ".join(marks)) for record in records if (marks := disturbances(record)))
+def disturbed(records: Iterable[Record]) -> tuple[int, tuple[TrialProblem, ...]]:
+    """How many trials have disturbances, and the first MOST_DOUBTS of them, each with all of its marks."""
+    found = [record for record in records if record.doubts and disturbances(record)]
+    return len(found), tuple(problem_of(one, "; ".join(disturbances(one))) for one in found[:MOST_DOUBTS])
+
+
+def doubts_note(count: int) -> str:
+    """Which of ``count`` disturbed trials a report lists, as a sentence; empty when it lists all."""
+    if count <= MOST_DOUBTS:
+        return ""
+    return f"The first {MOST_DOUBTS:,} of {count:,} disturbed trials are listed; {RECORDS} has all."
 
 
 def doubt_kinds(records: Iterable[Record]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.render.sections.problems import disturbed, doubt_kinds, failures
+from bench.render.sections.problems import MOST_DOUBTS, disturbed, doubt_kinds, doubts_note, failures
 from tests.factories import PROCESS, make_manifest, make_records
 
 MANIFEST = make_manifest(("hello",), (PROCESS,), blocks=3, warmups=0)
@@ -18,7 +18,7 @@ def test_kinds_are_counted_with_their_range_and_meaning() -> None:
         "leftover: mount /x in 1 of 3 trials",
         "psi could not be read in 1 of 3 trials",
     )
-    assert [problem.text for problem in disturbed(records)] == [
+    assert [problem.text for problem in disturbed(records)[1]] == [
         "pressure:cpu:29.2%; busy:4",
         "pressure:cpu:83.0%; leftover: mount /x",
     ]
@@ -41,7 +41,16 @@ def test_sentences_that_differ_in_how_much_only_are_one() -> None:
 
 def test_nothing_to_say_is_nothing() -> None:
     calm = [record.model_copy(update={"doubts": ()}) for record in RECORDS]
-    assert (doubt_kinds(calm), disturbed(calm), failures(calm)) == ((), (), ())
+    assert (doubt_kinds(calm), disturbed(calm), failures(calm)) == ((), (0, ()), ())
+
+
+def test_of_many_disturbed_trials_the_first_are_listed_and_it_is_said() -> None:
+    one = RECORDS[0].model_copy(update={"doubts": ("busy:4",)})
+    for count in (MOST_DOUBTS, MOST_DOUBTS + 1):
+        total, listed = disturbed([one] * count)
+        assert (total, len(listed)) == (count, MOST_DOUBTS)
+    assert doubts_note(MOST_DOUBTS) == ""
+    assert doubts_note(9_440) == "The first 1,000 of 9,440 disturbed trials are listed; records.jsonl has all."
 
 
 def test_failures_name_what_was_kept() -> None:
