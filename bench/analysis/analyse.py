@@ -59,7 +59,7 @@ def analyse_directory(path: Path, *, tolerance: float = TOLERANCE) -> Analysis:
     with collection_paused():
         for record in each_record(path, damaged):
             pool.add(record)
-    return _analysis(manifest.model_copy(update={"notes": (*manifest.notes, *damaged)}), pool, tolerance)
+        return _analysis(manifest.model_copy(update={"notes": (*manifest.notes, *damaged)}), pool, tolerance)
 
 
 def _analysis(manifest: Manifest, pool: Pool, tolerance: float) -> Analysis:

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from bench.analysis.paired import Pairing
 from bench.analysis.results import MetricSeries
 from bench.analysis.stats import MIN_BOOTS, Floats
 
@@ -15,7 +16,7 @@ LEVEL: Final = 0.01
 """The chance of a note where the sittings do not differ."""
 
 
-def sittings_note(base: MetricSeries, other: MetricSeries) -> str:
+def sittings_note(base: MetricSeries, other: MetricSeries, at: Pairing) -> str:
     """A note where the ratios within blocks differ between sittings; empty where they do not, or cannot be told.
 
     A sitting needs 5 blocks with values above 0 on both sides.
@@ -23,7 +24,7 @@ def sittings_note(base: MetricSeries, other: MetricSeries) -> str:
     # Most campaigns have one, and a hundred metrics of thousands of boots.
     if other.boots[0].sitting == other.boots[-1].sitting:
         return ""
-    groups = _log_ratios(base, other)
+    groups = _log_ratios(base, other, at)
     if len(groups) < 2 or kruskal_wallis(groups) > LEVEL:
         return ""
     seen = ", ".join(f"{math.exp(float(np.median(logs))):.3g}" for logs in groups)
@@ -47,13 +48,12 @@ def kruskal_wallis(groups: Sequence[Sequence[float] | Floats]) -> float:
     return float(chdtrc(len(parts) - 1, (n - 1) * between / spread))
 
 
-def _log_ratios(base: MetricSeries, other: MetricSeries) -> list[Floats]:
+def _log_ratios(base: MetricSeries, other: MetricSeries, at: Pairing) -> list[Floats]:
     """By sitting; without blocks whose two boots are of different sittings."""
-    _, left, right = np.intersect1d(base.boots.blocks, other.boots.blocks, return_indices=True)
-    sittings = other.boots.sittings[right]
-    mine, theirs = base.measured_values()[left], other.measured_values()[right]
+    sittings = other.boots.sittings[at.other]
+    mine, theirs = base.measured_values()[at.base], other.measured_values()[at.other]
     usable = (
-        (base.boots.sittings[left] == sittings) & (mine > 0) & (theirs > 0) & np.isfinite(mine) & np.isfinite(theirs)
+        (base.boots.sittings[at.base] == sittings) & (mine > 0) & (theirs > 0) & np.isfinite(mine) & np.isfinite(theirs)
     )
     logs = np.log(theirs[usable]) - np.log(mine[usable])
     groups = [logs[sittings[usable] == sitting] for sitting in dict.fromkeys(sittings[usable].tolist())]

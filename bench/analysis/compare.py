@@ -7,11 +7,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+
 from bench.analysis.between_sittings import sittings_note
-from bench.analysis.exact import false_discovery, rank_sum, signed_rank
+from bench.analysis.exact import false_discovery, paired_signed_rank, rank_sum
 from bench.analysis.metrics import Metric, headline, in_order
+from bench.analysis.paired import Pair, Pairing, paired, pairing
 from bench.analysis.results import Comparison, Drift, MetricSeries, SeriesTable, cells_of
-from bench.analysis.stats import Interval, RatioEstimate, RatioVerdict, Trend, band, median_ratio, trend, verdict
+from bench.analysis.stats import (
+    Floats,
+    Interval,
+    RatioEstimate,
+    RatioVerdict,
+    Trend,
+    band,
+    paired_ratio,
+    trend,
+    verdict,
+)
 from bench.plan.trials import Cell
 from bench.records.manifest import Manifest
 from bench.util.errors import TooFewBootsError
@@ -29,9 +42,6 @@ _CAVEATS: Final = {
 }
 _EQUAL_INSIDE: Final = ("cpus", "uid", "gid", "cwd", "digest")
 """Facts that must be equal in both boxes for a meaningful comparison."""
-
-Pair = tuple[Mapping[int, float], Mapping[int, float]]
-"""Values of the baseline and of the other cell, by block."""
 
 
 def compare(
@@ -51,10 +61,14 @@ def compare(
         for base, other in _pairs(cells_of(manifest, scenario), entry.scenario.baseline):
             notes = (*caveats(base, other), *_inside_notes(inside.get(base.key, {}), inside.get(other.key, {})))
             left, right = series.get(base.key, {}), series.get(other.key, {})
+            # Most metrics of a cell have the same boots.
+            known: dict[tuple[int, int], Pairing] = {}
             for metric in in_order(left.keys() & right.keys()):
-                pair = left[metric].by_block(), right[metric].by_block()
-                if all(pair):
-                    found.append(_comparison(left[metric], right[metric], pair, notes, tolerance))
+                mine, theirs = left[metric], right[metric]
+                if len(mine.boots.measured) and len(theirs.boots.measured):
+                    key = id(mine.boots), id(theirs.boots)
+                    at = known[key] = known.get(key) or pairing(mine.boots, theirs.boots)
+                    found.append(_comparison(mine, theirs, at, notes, tolerance))
     return only_discoveries(found)
 
 
@@ -102,19 +116,19 @@ def compared(
         baseline=cells[0],
         other=cells[1],
         ratio=ratio,
-        p_value=None if ratio is None else _p_value(*pair),
+        p_value=None if ratio is None else _p_value(pair),
         verdict=RatioVerdict.CANNOT_TELL if ratio is None else ratio_verdict(metric, ratio.interval, tolerance),
         notes=(why_not, *notes) if why_not else notes,
     )
 
 
 def _comparison(
-    left: MetricSeries, right: MetricSeries, pair: Pair, notes: tuple[str, ...], tolerance: float
+    left: MetricSeries, right: MetricSeries, at: Pairing, notes: tuple[str, ...], tolerance: float
 ) -> Comparison:
     cells = left.cell, right.cell
     if left.source == right.source:
-        found = compared(left.metric, cells, pair, notes=notes, tolerance=tolerance)
-        note = "" if found.ratio is None else sittings_note(left, right)
+        found = compared(left.metric, cells, paired(left, right, at), notes=notes, tolerance=tolerance)
+        note = "" if found.ratio is None else sittings_note(left, right, at)
         return replace(found, notes=(*found.notes, note)) if note else found
     return Comparison(
         metric=left.metric,
@@ -130,9 +144,10 @@ def _comparison(
 def _ratio(metric: Metric, pair: Pair, base: str) -> tuple[RatioEstimate | None, str]:
     """The ratio of two metrics, or None and the reason why there is none."""
     # A rate of 0 is that of a boot that failed. As a cost it is infinite, for which there is a ratio.
-    as_costs = metric.higher_is_better and 0 in (*pair[0].values(), *pair[1].values())
+    as_costs = metric.higher_is_better and pair.has_zero
+    sides = (_costs(pair.base), _costs(pair.other)) if as_costs else (pair.base, pair.other)
     try:
-        ratio = median_ratio(*map(_costs, pair)) if as_costs else median_ratio(*pair)
+        ratio = paired_ratio(*sides, pair.dropped)
     except TooFewBootsError as error:
         return None, error.message
     except ValueError:
@@ -142,8 +157,8 @@ def _ratio(metric: Metric, pair: Pair, base: str) -> tuple[RatioEstimate | None,
     return _inverse(ratio) if as_costs else ratio, ""
 
 
-def _costs(rates: Mapping[int, float]) -> dict[int, float]:
-    return {block: _over(rate) for block, rate in rates.items()}
+def _costs(rates: Floats) -> Floats:
+    return np.array([_over(rate) for rate in rates.tolist()], dtype=np.float64)
 
 
 def _over(value: float) -> float:
@@ -160,17 +175,16 @@ def _inverse(ratio: RatioEstimate) -> RatioEstimate:
     )
 
 
-def _p_value(base: Mapping[int, float], other: Mapping[int, float]) -> float:
+def _p_value(pair: Pair) -> float:
     """That the two differ, two-sided: by signed ranks within blocks, or by ranks where few blocks have too few signs.
 
     With 5 blocks the smallest p value of signs is 6 %, that of ranks 0.8 %. What the host does to a whole block makes
     the p value of ranks larger, never smaller.
     """
-    shared = sorted(base.keys() & other.keys())
-    if len(shared) >= _ENOUGH_SIGNS:
-        both = signed_rank(base, other)
+    if len(pair.base) >= _ENOUGH_SIGNS:
+        both = paired_signed_rank(pair.base, pair.other)
     else:
-        both = rank_sum([base[block] for block in shared], [other[block] for block in shared])
+        both = rank_sum(pair.base.tolist(), pair.other.tolist())
     return min(1.0, 2 * min(both))
 
 

@@ -34,6 +34,11 @@ def signed_rank(base: Mapping[int, float], other: Mapping[int, float]) -> tuple[
         ``(1.0, 1.0)`` when every block is left out; never below 2^-n.
     References: Wilcoxon 1945; Tukey 1949, The simplest signed-rank tests.
     """
+    return paired_signed_rank(*_shared(base, other))
+
+
+def paired_signed_rank(base: Floats, other: Floats) -> tuple[float, float]:
+    """``signed_rank`` of the values of shared blocks, in the order of the blocks: shape (n,) each."""
     logs = _log_ratios(base, other)
     if not len(logs):
         return 1.0, 1.0
@@ -65,7 +70,7 @@ def block_ratio(base: Mapping[int, float], other: Mapping[int, float], *, level:
     shared = base.keys() & other.keys()
     if any(not value > 0 for block in shared for value in (base[block], other[block])):
         raise ValueError("a ratio needs values above 0, and no NaN")
-    logs = _log_ratios(base, other)
+    logs = _log_ratios(*_shared(base, other))
     if len(logs) < MIN_BOOTS:
         raise TooFewBootsError(
             f"{len(logs)} blocks hold a value of both sides that was not cut off on both; at least {MIN_BOOTS} are "
@@ -141,14 +146,20 @@ def false_discovery(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _log_ratios(base: Mapping[int, float], other: Mapping[int, float]) -> Floats:
-    """The log ratios of the blocks that hold both, in order, without those in which both sides were cut off."""
-    shared = [block for block in sorted(base.keys() & other.keys()) if not base[block] == other[block] == math.inf]
-    if len(shared) > EXACT_MOST:
-        sides = [np.array([side[block] for block in shared], dtype=np.float64) for side in (base, other)]
-        if all((side > 0).all() and np.isfinite(side).all() for side in sides):
-            return np.asarray(np.log(sides[1]) - np.log(sides[0]))
-    return np.array([_log_ratio(base[block], other[block]) for block in shared], dtype=np.float64)
+def _shared(base: Mapping[int, float], other: Mapping[int, float]) -> tuple[Floats, Floats]:
+    """The values of the blocks that hold both, in the order of the blocks."""
+    blocks = sorted(base.keys() & other.keys())
+    left, right = (np.array([side[block] for block in blocks], dtype=np.float64) for side in (base, other))
+    return left, right
+
+
+def _log_ratios(base: Floats, other: Floats) -> Floats:
+    """The log ratios of blocks, without those in which both sides were cut off."""
+    kept = (base != np.inf) | (other != np.inf)
+    sides = base[kept], other[kept]
+    if len(sides[0]) > EXACT_MOST and all((side > 0).all() and np.isfinite(side).all() for side in sides):
+        return np.asarray(np.log(sides[1]) - np.log(sides[0]))
+    return np.array([_log_ratio(*pair) for pair in zip(*(side.tolist() for side in sides), strict=True)], dtype=float)
 
 
 def _walsh_averages(values: Floats) -> tuple[Floats, Floats]:

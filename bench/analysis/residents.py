@@ -125,6 +125,10 @@ def intercept(points: Points, rise: float) -> float:
 
 def marginal_costs(analysis: Analysis, scenario: str) -> tuple[MarginalCost, ...]:
     """One for each box measured with at least two numbers of residents, in the order of the scenario's targets."""
+    return analysis.once(f"marginal costs of {scenario}", lambda: _marginal_costs(analysis, scenario))
+
+
+def _marginal_costs(analysis: Analysis, scenario: str) -> tuple[MarginalCost, ...]:
     families: dict[str, list[Cell]] = {}
     for cell in analysis.cells(scenario):
         if residents_of(cell) is not None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -22,14 +22,15 @@ from bench.records.record import Record, Samples
 from bench.scenario.model import Scenario
 from bench.util.errors import UsageError
 
+_Made = TypeVar("_Made")
+
 
 class NotComparableError(UsageError):
     """Records of different campaigns, hosts or sources were mixed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """One metric of one boot.
+class Sample(NamedTuple):
+    """One metric of one boot. A tuple, since a large campaign has tens of millions.
 
     Attributes:
         source: ``measured``, ``replayed`` or ``simulated``.
@@ -73,17 +74,9 @@ class Boot(NamedTuple):
 
     def sample(self, cell: Cell, source: str, metric: Metric, value: float) -> Sample:
         """One metric of this boot; a value of inf is censored, and a rate of 0 in a boot that failed."""
-        return Sample(
-            cell=cell,
-            source=source,
-            block=self.block,
-            warmup=self.warmup,
-            trial=self.trial,
-            metric=metric,
-            value=value,
-            censored=value == math.inf or (not self.ok and value == metric.worst),
-            doubts=self.doubts,
-        )
+        censored = value == math.inf or (not self.ok and value == metric.worst)
+        # By position: names take twice as long.
+        return Sample(cell, source, self.block, self.warmup, self.trial, metric, value, censored, self.doubts)
 
 
 class Boots(tuple[Boot, ...]):
@@ -273,6 +266,21 @@ class Analysis:
     def summaries_of(self, cell: Cell) -> tuple[CellSummary, ...]:
         """The summaries of one cell, in the order in which metrics are shown."""
         return self._by_cell.get(cell.key, ())
+
+    def once(self, name: str, make: Callable[[], _Made]) -> _Made:
+        """What ``make`` makes of this analysis, made once: several parts of a report ask for it.
+
+        Args:
+            name: of what is made; always of the same type.
+        """
+        if name not in self._made:
+            self._made[name] = make()
+        made: _Made = self._made[name]
+        return made
+
+    @cached_property
+    def _made(self) -> dict[str, Any]:
+        return {}
 
     # A report asks thousands of times. Searching all summaries or records each time takes minutes at 10,000 records.
 

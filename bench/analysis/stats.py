@@ -183,13 +183,25 @@ def median_ratio(base: Mapping[int, float], other: Mapping[int, float], *, level
     References: Zou & Donner 2008, Construction of confidence limits about effect measures; Blomqvist 1950.
     """
     shared = sorted(base.keys() & other.keys())
-    _require(len(shared))
     left = np.array([base[block] for block in shared], dtype=np.float64)
     right = np.array([other[block] for block in shared], dtype=np.float64)
+    return paired_ratio(left, right, len(base.keys() ^ other.keys()), level=level)
+
+
+def paired_ratio(left: Floats, right: Floats, dropped: int = 0, *, level: float = 0.95) -> RatioEstimate:
+    """``median_ratio`` of the values of shared blocks, in the order of the blocks: shape (n,) each.
+
+    Args:
+        dropped: how many blocks hold one side only.
+
+    Raises:
+        TooFewBootsError, ValueError: as ``median_ratio``.
+    """
+    _require(len(left))
     value, interval = _join(left, right, _trusted_correlation(left, right), level)
     seen = np.isfinite(left) | np.isfinite(right)
     ratios = tuple((right[seen] / left[seen]).tolist())
-    return RatioEstimate(value, interval, len(shared), len(base.keys() ^ other.keys()), ratios)
+    return RatioEstimate(value, interval, len(left), dropped, ratios)
 
 
 def unpaired_ratio(base: Estimate, other: Estimate) -> RatioEstimate:

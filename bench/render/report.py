@@ -19,6 +19,7 @@ from bench.render.script.data import report_json
 from bench.render.view import build_view
 from bench.util.durable import replace_durably
 from bench.util.errors import CampaignError
+from bench.util.memory import collection_of_new_only
 
 PAGE: Final = "index.html"
 TEXT: Final = "report.md"
@@ -52,7 +53,8 @@ def write_report(path: Path, *, out: Path | None = None, png: bool = True) -> Re
     analysis = analyse_directory(path)
     target = out or path
     try:
-        return _write(analysis, path, target, png=png)
+        with collection_of_new_only():
+            return _write(analysis, path, target, png=png)
     except OSError as error:
         raise CampaignError(
             f"the report cannot be written to {target}: {error.strerror}",

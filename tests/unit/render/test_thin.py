@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from bench.analysis.analyse import analyse
@@ -59,5 +60,5 @@ def test_the_tables_of_figures_do_not_grow_with_the_blocks() -> None:
 
 def _size(drawing: Drawing) -> tuple[int, int, int]:
     """Rows of the table, words in its last row, and points of all lines."""
-    points = sum(len(list(line.get_xdata())) for axes in drawing.canvas.axes for line in axes.lines)
+    points = sum(len(np.asarray(line.get_xdata())) for axes in drawing.canvas.axes for line in axes.lines)
     return len(drawing.table), sum(len(cell.split(",")) for cell in drawing.table[-1]), points
