@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.analysis.stats import MIN_BOOTS, Floats, Interval, RatioEstimate
+from bench.analysis.stats import MIN_BOOTS, Floats, Interval, RatioEstimate, shared_values
 from bench.util.errors import TooFewBootsError
 
 EXACT_MOST: Final = 600
@@ -34,7 +34,7 @@ def signed_rank(base: Mapping[int, float], other: Mapping[int, float]) -> tuple[
         ``(1.0, 1.0)`` when every block is left out; never below 2^-n.
     References: Wilcoxon 1945; Tukey 1949, The simplest signed-rank tests.
     """
-    return paired_signed_rank(*_shared(base, other))
+    return paired_signed_rank(*shared_values(base, other))
 
 
 def paired_signed_rank(base: Floats, other: Floats) -> tuple[float, float]:
@@ -70,7 +70,7 @@ def block_ratio(base: Mapping[int, float], other: Mapping[int, float], *, level:
     shared = base.keys() & other.keys()
     if any(not value > 0 for block in shared for value in (base[block], other[block])):
         raise ValueError("a ratio needs values above 0, and no NaN")
-    logs = _log_ratios(*_shared(base, other))
+    logs = _log_ratios(*shared_values(base, other))
     if len(logs) < MIN_BOOTS:
         raise TooFewBootsError(
             f"{len(logs)} blocks hold a value of both sides that was not cut off on both; at least {MIN_BOOTS} are "
@@ -144,13 +144,6 @@ def false_discovery(p_values: Sequence[float]) -> list[float]:
         running = min(running, p_values[place] * count / (count - rank))
         adjusted[place] = running
     return adjusted
-
-
-def _shared(base: Mapping[int, float], other: Mapping[int, float]) -> tuple[Floats, Floats]:
-    """The values of the blocks that hold both, in the order of the blocks."""
-    blocks = sorted(base.keys() & other.keys())
-    left, right = (np.array([side[block] for block in blocks], dtype=np.float64) for side in (base, other))
-    return left, right
 
 
 def _log_ratios(base: Floats, other: Floats) -> Floats:

@@ -182,10 +182,14 @@ def median_ratio(base: Mapping[int, float], other: Mapping[int, float], *, level
         ValueError: a value <= 0, or NaN.
     References: Zou & Donner 2008, Construction of confidence limits about effect measures; Blomqvist 1950.
     """
-    shared = sorted(base.keys() & other.keys())
-    left = np.array([base[block] for block in shared], dtype=np.float64)
-    right = np.array([other[block] for block in shared], dtype=np.float64)
-    return paired_ratio(left, right, len(base.keys() ^ other.keys()), level=level)
+    return paired_ratio(*shared_values(base, other), len(base.keys() ^ other.keys()), level=level)
+
+
+def shared_values(base: Mapping[int, float], other: Mapping[int, float]) -> tuple[Floats, Floats]:
+    """The values of the blocks that hold both, in the order of the blocks, shape (n,) each."""
+    blocks = sorted(base.keys() & other.keys())
+    left, right = (np.array([side[block] for block in blocks], dtype=np.float64) for side in (base, other))
+    return left, right
 
 
 def paired_ratio(left: Floats, right: Floats, dropped: int = 0, *, level: float = 0.95) -> RatioEstimate:

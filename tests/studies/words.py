@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bench.analysis.compare import compared, only_discoveries
 from bench.analysis.metrics import CPU, MEMORY, Metric
+from bench.analysis.paired import Pair
 from bench.analysis.results import Comparison
 from bench.analysis.stats import RatioVerdict
 from bench.plan.trials import Cell
@@ -53,9 +54,8 @@ def report(boots: int, rng: np.random.Generator, law: Law, drift: float) -> tupl
     own = law((len(METRICS), BOXES + 1, boots), rng)
     values = np.exp((of_boot + own) / np.sqrt(2) + state)
     cells = [Cell(scenario="s", target=f"box{number}", accel="native") for number in range(BOXES + 1)]
-    series = [[dict(enumerate(of_cell.tolist())) for of_cell in of_metric] for of_metric in values]
     return tuple(
-        compared(metric, (cells[0], cells[number]), (series[place][0], series[place][number]))
+        compared(metric, (cells[0], cells[number]), Pair(values[place][0], values[place][number], 0, has_zero=False))
         for place, metric in enumerate(METRICS)
         for number in range(1, BOXES + 1)
     )
