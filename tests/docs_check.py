@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from bench.scenario.model import scenario_schema
+from bench.scenario.schema import scenario_schema
 from bench.util import proc
 
 ROOT: Final = Path(__file__).parent.parent

@@ -5,7 +5,8 @@ from __future__ import annotations
 from bench.cli.console import console, print_json
 from bench.cli.options import Json
 from bench.render.commands.listing import listing
-from bench.scenario.model import load_scenario, scenario_schema
+from bench.scenario.model import load_scenario
+from bench.scenario.schema import scenario_schema
 from bench.util.package_data import scenarios_dir, shipped_scenarios
 
 

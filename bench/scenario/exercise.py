@@ -65,11 +65,15 @@ class Exercise(Strict):
     """A load test that runs once the box is ready, and the values that are read from its output."""
 
     parser: ParserName
+    """What reads the output: the program that wrote it, ``key-value`` for lines ``name=value``, or ``patterns``."""
     run: Literal["command", "workload"] = "command"
     """``workload``: the workload itself is the load test (with ``ready.when: exit``), and its stdout is parsed."""
     profile: ProfileName = "quick"
+    """The size that runs. `boxbench run --profile` changes it."""
     quick: Profile = Profile()
+    """The usual size."""
     full: Profile | None = None
+    """A longer one."""
     headline: _ValueName | None = None
     """The value that answers the question. It must be in the output."""
     patterns: dict[_ValueName, Pattern] = Field(default={})

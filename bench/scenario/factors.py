@@ -57,7 +57,7 @@ class Factors(Strict):
     ] = ()
     """Replaces ``resources.cpus``."""
     memory: Annotated[tuple[Bytes, ...], BeforeValidator(_as_tuple), _axis(_SIZE_SCHEMA)] = ()
-    """Replaces ``resources.memory``, in bytes."""
+    """Replaces ``resources.memory``."""
 
     @model_validator(mode="after")
     def _distinct(self) -> Factors:

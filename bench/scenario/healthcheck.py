@@ -52,8 +52,15 @@ class Healthcheck(Strict):
     """
 
     test: Test | None = None
+    """The command: one text for a shell; or a list that begins with ``CMD`` (words follow), ``CMD-SHELL`` (one text
+    follows) or ``NONE``."""
     timeout: DurationNs | None = None
+    """A check that takes longer is killed and counts as failed. Where neither this nor the image says it: 30 s."""
     interval: DurationNs | None = None
+    """Has no effect."""
     start_period: DurationNs | None = None
+    """Has no effect."""
     start_interval: DurationNs | None = None
+    """Has no effect."""
     retries: Annotated[int, Field(ge=1)] | None = None
+    """Has no effect."""

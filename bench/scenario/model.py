@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -70,7 +70,6 @@ __all__ = [
     "load_scenario",
     "narrowed",
     "scenario_of_text",
-    "scenario_schema",
     "with_targets",
     "without_root_control",
 ]
@@ -85,16 +84,21 @@ class Resources(Strict):
     """The resources of every box. A VM's memory is its size, part of which the guest kernel keeps for itself."""
 
     cpus: Annotated[int, Field(ge=1, le=256)] = 1
+    """How many CPUs a box may use. A VM has as many virtual ones."""
     memory: Bytes = 256 * 2**20
+    """The limit of a process or container; the size of a VM."""
     disk: Bytes = 2 * 2**30
-    """Size of a VM's disk, at least the image's. The file is sparse, so free space costs nothing."""
+    """Size of a VM's disk, at least the image's; and the most that a process or container may write to its layer. The
+    file of a disk is sparse, so free space costs nothing."""
 
 
 class Design(Strict):
     """How often each cell is measured, and when."""
 
     blocks: Annotated[int, Field(ge=1, le=MOST_BLOCKS)] = 7
+    """How many blocks are measured. `boxbench run -b` changes it."""
     warmups: Annotated[int, Field(ge=0, le=100)] = 1
+    """Blocks before them, whose numbers do not count."""
     settle: DurationNs = 200 * 10**6
     """Time between ready and the reading of memory."""
     idle: DurationNs | None = None
@@ -113,20 +117,29 @@ class Scenario(Strict):
     """One question: workload, readiness, resources, targets, design."""
 
     question: Annotated[str, Field(min_length=1, max_length=300)]
+    """The question, in one sentence. Reports begin with it."""
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    """A short name, for cells and directories."""
     workload: Workload = Workload()
+    """What runs in the boxes. Without this key: the Dockerfile beside the scenario file."""
     ready: Ready
+    """When a box counts as ready. It is judged inside the box."""
     resources: Resources = Resources()
+    """What every box gets."""
     targets: Annotated[tuple[TargetEntry, ...], Field(min_length=1)] = (
         TargetSpec(target="process"),
         TargetSpec(target="docker"),
         TargetSpec(target="libvirt"),
     )
+    """Ways to make boxes, with or without options: ``docker``, or ``{target: docker, options: {network: host}}``."""
     baseline: str = "docker"
     """The label of the target that the others are compared with."""
     headline: Headline = "ready"
+    """The endpoint whose time answers the question."""
     design: Design = Design()
+    """How often and when is measured."""
     factors: Factors = Factors()
+    """Settings to vary. Every combination of levels is a cell of its own."""
     storm: Storm = Storm()
     """The schedule of boxes with the factor ``concurrency``."""
     first_start: FirstStart = FirstStart()
@@ -298,14 +311,6 @@ def _at_profile(scenario: Scenario, exercise: Exercise, profile: ProfileName) ->
             hint="define it under exercise.full, or run the quick profile",
         )
     return exercise.model_copy(update={"profile": profile})
-
-
-def scenario_schema() -> dict[str, Any]:
-    """The JSON Schema of a scenario file."""
-    schema = Scenario.model_json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "Boxbench scenario"
-    return schema
 
 
 def _wrong_baseline(file: Path, document: Document, scenario: Scenario) -> Iterator[Fault]:

@@ -31,7 +31,9 @@ class TargetSpec(Strict):
     """A target with options. The options are part of a cell's identity."""
 
     target: str
+    """The name of the target."""
     options: dict[str, str | int | bool] = Field(default={})
+    """By name, the options whose values are not the default."""
 
     @property
     def label(self) -> str:

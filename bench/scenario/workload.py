@@ -53,6 +53,7 @@ class Base(Strict):
     tag: Annotated[str, Field(pattern=IMAGE_PATTERN)]
     """Its name in the Dockerfile's FROM."""
     packages: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Names of packages of the host's distribution."""
     variant: Literal["extract", "minimal"] = "minimal"
     """``extract``: the packages' files alone. ``minimal``: a configured system of essential packages and these."""
 
@@ -61,7 +62,9 @@ class Build(Strict):
     """How the Dockerfile is built."""
 
     network: Literal["default", "none", "host"] = "default"
+    """Of RUN steps. A private Docker Engine has no network of its own, so there `default` is `none`."""
     args: dict[str, str] = Field(default={})
+    """By name, values of the Dockerfile's ARG."""
     target: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     """The stage of the Dockerfile that is the image; None: its last one."""
     secrets: dict[str, Argument] = Field(default={})
@@ -72,9 +75,14 @@ class Workload(Strict):
     """What runs in the boxes: a Dockerfile or an image, and changes of its configuration."""
 
     dockerfile: str = DOCKERFILE
+    """The Dockerfile, relative to ``context``."""
     context: str = "."
+    """The directory that the build can copy from, relative to the scenario file."""
     base: Base | None = None
+    """A base image to make before the Dockerfile is built. Without it, FROM names an image that the engine has or can
+    pull."""
     build: Build = Build()
+    """How the Dockerfile is built."""
     image: ImageText | None = None
     """An image that exists, in place of a Dockerfile: a reference such as ``redis:7``, or ``oci-archive:FILE``,
     ``oci:DIRECTORY``, ``docker-archive:FILE`` (relative to the scenario file), or ``containers-storage:NAME``."""
@@ -85,9 +93,14 @@ class Workload(Strict):
     command: Words | None = None
     """Replaces the image's CMD. The ENTRYPOINT stays."""
     env: dict[VariableName, Argument] = Field(default={})
+    """Variables, added to those of the image."""
     user: Annotated[Argument, Field(min_length=1, max_length=200)] | None = None
+    """``NAME``, ``UID``, ``NAME:GROUP`` or ``UID:GID`` in place of the image's USER. A number needs no entry in
+    /etc/passwd."""
     workdir: BoxPath | None = None
+    """A directory in place of the image's WORKDIR. It is made if the image lacks it."""
     stop_signal: Annotated[Argument, Field(min_length=1, max_length=20), AfterValidator(_known_signal)] | None = None
+    """A name or a number in place of the image's STOPSIGNAL."""
     healthcheck: Healthcheck | None = None
     """Replaces the image's HEALTHCHECK, which ``ready: {when: healthcheck}`` runs."""
     volumes: tuple[BoxPath, ...] = ()

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from tests.docs_reference import commands, exit_codes
+from tests.docs_reference import commands, exit_codes, scenario_keys
 
 PLACE: Final = Path(__file__).parents[2] / "docs" / "reference"
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "commands.md": commands.text,
     "exit-codes.md": exit_codes.text,
+    "scenario-keys.md": scenario_keys.text,
 }
 """By the name of the file, what makes its text."""
 

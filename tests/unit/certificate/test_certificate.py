@@ -32,7 +32,8 @@ from bench.render.sections.certificate import certificate_view, certificates_rep
 from bench.render.terminal import view_report
 from bench.run.certify import one_per_box
 from bench.scenario.allowed_differences import FACT_NAMES, FactName
-from bench.scenario.model import load_scenario, scenario_schema
+from bench.scenario.model import load_scenario
+from bench.scenario.schema import scenario_schema
 from bench.scenario.target_table import TARGETS, Kind
 from bench.util.errors import NotEqualError, ScenarioError
 from tests.factories import HOSTILE, make_manifest, make_records, write_campaign

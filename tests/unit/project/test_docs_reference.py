@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.scenario.schema import scenario_schema
 from bench.util.errors import EXIT_DETAILS, EXIT_MEANINGS, ExitCode
 from tests.docs_check import cli_commands
 from tests.docs_reference import __main__ as program
@@ -58,6 +59,15 @@ def test_every_command_and_option_is_on_the_page() -> None:
         assert not name or f"\n## boxbench {name}\n" in text
         missing = [option for option in options if option.startswith("--") and option not in text]
         assert not [option for option in missing if option != "--version"], name
+
+
+def test_every_key_of_a_scenario_is_on_its_page_with_a_meaning() -> None:
+    schema = scenario_schema()
+    text = pages.texts()["scenario-keys.md"]
+    for name, part in {"": schema, **schema["$defs"]}.items():
+        for key, said in part["properties"].items():
+            assert said.get("description"), f"{name}.{key} has no text below it"
+            assert "const" in said or f"{key}` | " in text, f"{name}.{key}"
 
 
 def test_every_exit_code_has_a_meaning_and_details_name_commands() -> None:

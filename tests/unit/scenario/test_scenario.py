@@ -12,7 +12,16 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from bench.scenario.model import ReadyHttp, Scenario, TargetSpec, load_scenario, narrowed, scenario_schema
+from bench.scenario.model import (
+    ReadyHttp,
+    Resources,
+    Scenario,
+    TargetSpec,
+    load_scenario,
+    narrowed,
+    scenario_of_text,
+)
+from bench.scenario.schema import scenario_schema
 from bench.util.errors import ScenarioError
 from bench.util.package_data import find_scenario, scenarios_dir, shipped_scenarios
 
@@ -384,6 +393,26 @@ def test_the_schema_is_a_schema_and_accepts_what_we_ship() -> None:
     for name in shipped_scenarios():
         file = scenarios_dir() / name / "scenario.yaml"
         jsonschema.validate(yaml.safe_load(file.read_text(encoding="utf-8")), schema)
+
+
+def test_the_schema_has_defaults_that_it_accepts() -> None:
+    schema = scenario_schema()
+    for part in (schema, *schema["$defs"].values()):
+        for said in part["properties"].values():
+            if "default" in said:
+                jsonschema.validate(said["default"], {"$defs": schema["$defs"], **said})
+
+
+def test_the_schema_has_defaults_as_users_write_them() -> None:
+    parts = scenario_schema()["$defs"]
+    assert parts["Resources"]["properties"]["memory"]["default"] == "256MiB"
+    assert parts["Design"]["properties"]["sample"]["default"] == "100ms"
+    assert parts["FirstStart"]["properties"]["bandwidth"]["default"] == "100Mbit/s"
+    scenario = {"question": "q", "name": "n", "ready": {"when": "exit"}}
+    resources = {key: said["default"] for key, said in parts["Resources"]["properties"].items()}
+    text = yaml.safe_dump({**scenario, "resources": resources, "workload": {"image": "redis:7"}})
+    loaded = scenario_of_text(text, "defaults", Path("/"))
+    assert loaded.scenario.resources == Resources()
 
 
 @pytest.mark.parametrize(
