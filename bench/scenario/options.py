@@ -84,6 +84,11 @@ Choice = tuple[Value, ...] | PathOption
 """What an option accepts: one of these values, of which the first is the default, or a path."""
 
 
+def values_of(choice: Choice) -> tuple[Value, ...]:
+    """The values that an option accepts, the default first; empty for a path."""
+    return () if isinstance(choice, PathOption) else choice
+
+
 def check_options(target: str, given: Mapping[str, Value], allowed: Mapping[str, Choice]) -> None:
     """Raise UsageError when the target has no such option, or an option does not accept its value on this host."""
     refuse(tuple(problems_in(target, given, allowed, on_host=True)))

@@ -39,13 +39,15 @@ class TargetInfo:
     """``module:Class``, imported only when a box is to be made."""
     summary: str
     """One line for `boxbench targets`."""
+    needs: str
+    """What this host must have for it, in a few words. `boxbench targets` finds out whether it has."""
     kind: Kind
     colours: tuple[str, str]
     """Its colour in figures, ``#rrggbb``: on a light page, on a dark page."""
     marker: Marker
     """Its marker in figures."""
     options: Mapping[str, Choice] = field(default_factory=dict)
-    """By name. The first value of each is the default."""
+    """By name. The first value of each is the default. `bench.scenario.option_meanings` says what each changes."""
     has_agent: bool = True
     """Whether the workload and its agent run in the boxes. Without an agent the target itself reports readiness."""
     host_network: bool | tuple[str, Value] = False
@@ -113,9 +115,7 @@ _DOCKER: Final[Mapping[str, Choice]] = {
 }
 # Another build of QEMU. Cleaning up after a box finds its processes by this name.
 _EMULATOR: Final = PathOption("program", "qemu-system-*")
-# The host CPUs of a VMM's threads that are no virtual CPUs: all of Boxbench's, as VMs get by default, or the box's.
 _EMULATOR_CPUS: Final[Mapping[str, Choice]] = {"emulator_cpus": ("all", "box")}
-# Another kernel than the one all VM targets use (a bzImage), and its /lib/modules/RELEASE unless all is built in.
 _KERNEL: Final[Mapping[str, Choice]] = {
     "guest_kernel": PathOption("file"),
     "guest_modules": PathOption("directory", needs="guest_kernel"),
@@ -125,6 +125,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
     "process": TargetInfo(
         implementation="bench.targets.launcher.process:ProcessTarget",
         summary="the workload as a plain process in a chrooted tree: no isolation, the baseline",
+        needs="root",
         kind="process",
         colours=("#7f8796", "#9aa9b3"),
         marker="o",
@@ -134,6 +135,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
     "namespaces": TargetInfo(
         implementation="bench.targets.launcher.namespaces:NamespacesTarget",
         summary="the kernel's primitives alone: namespaces, overlay, pivot_root, no runtime",
+        needs="root",
         kind="namespaces",
         colours=("#089ec4", "#d2f7fd"),
         marker="v",
@@ -148,6 +150,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
     "bubblewrap": TargetInfo(
         implementation="bench.targets.launcher.bubblewrap:BubblewrapTarget",
         summary="bwrap over the same primitives: a second implementation",
+        needs="root, bubblewrap 0.11",
         kind="namespaces",
         colours=("#002345", "#358f7d"),
         marker="H",
@@ -155,6 +158,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
     "runc": TargetInfo(
         implementation="bench.targets.containers.oci_runtime:RuncTarget",
         summary="an OCI bundle run by runc: no daemon, no shim, no client",
+        needs="root, runc",
         kind="container",
         colours=("#1d905f", "#11cd95"),
         marker="^",
@@ -165,6 +169,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
     "crun": TargetInfo(
         implementation="bench.targets.containers.oci_runtime:CrunTarget",
         summary="an OCI bundle run by crun",
+        needs="root, crun",
         kind="container",
         colours=("#2b6141", "#35f17d"),
         marker="p",
@@ -174,6 +179,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
     "gvisor": TargetInfo(
         implementation="bench.targets.containers.gvisor:GvisorTarget",
         summary="an OCI bundle run by runsc: a kernel in user space handles the system calls",
+        needs="root, runsc",
         kind="gvisor",
         colours=("#7f25f0", "#dfbdf4"),
         marker="D",
@@ -187,6 +193,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
     "containerd": TargetInfo(
         implementation="bench.targets.containers.containerd:ContainerdTarget",
         summary="a container through containerd's API: containerd, shim, runc, no dockerd",
+        needs="root, containerd",
         kind="container",
         colours=("#1c7cd3", "#0e6eb4"),
         marker="<",
@@ -197,6 +204,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
     "docker": TargetInfo(
         implementation="bench.targets.containers.docker:DockerTarget",
         summary="a container through the Docker Engine API: dockerd, containerd, shim, runc",
+        needs="Docker",
         kind="container",
         colours=("#0842b2", "#4e78fc"),
         marker="s",
@@ -208,6 +216,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
     "docker-cli": TargetInfo(
         implementation="bench.targets.containers.docker_cli:DockerCliTarget",
         summary="the same container through the `docker` command: the difference is the client's cost",
+        needs="Docker",
         kind="container",
         colours=("#596891", "#5c40fe"),
         marker=">",
@@ -218,6 +227,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
     "podman": TargetInfo(
         implementation="bench.targets.containers.podman:PodmanTarget",
         summary="a container by podman: an engine without a daemon, conmon beside every container",
+        needs="root, podman",
         kind="container",
         colours=("#213576", "#77a4ef"),
         marker="h",
@@ -227,6 +237,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
     "uml": TargetInfo(
         implementation="bench.targets.vms.uml:UmlTarget",
         summary="user-mode Linux: a kernel of its own that runs as a process, without KVM and without emulation",
+        needs="root, x86-64, user-mode-linux",
         kind="uml",
         colours=("#8b3163", "#db04bf"),
         marker=_CUP,
@@ -240,16 +251,14 @@ TARGETS: Final[dict[str, TargetInfo]] = {
     "vmm": TargetInfo(
         implementation="bench.targets.vms.vmm:VmmTarget",
         summary="a VM with no OS in it: a payload of a few bytes reports ready; the cost of the hypervisor alone",
+        needs="QEMU",
         kind="vm",
         colours=("#b58949", "#f9f203"),
         marker="8",
         options={
             "via": ("qemu", "libvirt"),
-            # ``none`` puts the payload in the firmware's place, ``seabios`` loads it as a kernel.
             "firmware": ("none", "seabios"),
-            # ``halt`` uses no CPU until the box is stopped, so that its memory can be read; ``exit`` ends at once.
             "after": ("halt", "exit"),
-            # Makes KVM and TCG two cells of one campaign; ``any`` is the accelerator of all VM targets.
             "accel": ("any", "kvm", "tcg"),
             **_EMULATOR_CPUS,
             "emulator": _EMULATOR,
@@ -259,13 +268,13 @@ TARGETS: Final[dict[str, TargetInfo]] = {
     "microvm": TargetInfo(
         implementation="bench.targets.vms.microvm:MicrovmTarget",
         summary="a micro-VM: QEMU microvm without libvirt, virtio-mmio, direct kernel boot",
+        needs="QEMU, a kernel",
         kind="vm",
         colours=("#cf780a", "#f7c634"),
         marker="P",
         options={
             "kernel": ("compressed", "raw"),
             "firmware": ("seabios", "qboot"),
-            # ``on`` adds the old devices (clock, timer, interrupt controller, serial port) that a guest can do without.
             "legacy": ("off", "on"),
             **_EMULATOR_CPUS,
             "emulator": _EMULATOR,
@@ -279,6 +288,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
     "libvirt": TargetInfo(
         implementation="bench.targets.vms.libvirt:LibvirtTarget",
         summary="a full VM through libvirt: QEMU q35, virtio, direct kernel boot",
+        needs="QEMU, libvirt, a kernel",
         kind="vm",
         colours=("#bb3320", "#db6838"),
         marker="X",
@@ -301,6 +311,7 @@ TARGETS: Final[dict[str, TargetInfo]] = {
     "libvirt-full": TargetInfo(
         implementation="bench.targets.vms.libvirt_full:LibvirtFullTarget",
         summary="the classic VM: firmware, GRUB, distribution kernel and initrd, systemd, the workload as a unit",
+        needs="QEMU, libvirt, a kernel, GRUB",
         kind="vm",
         colours=("#7c1004", "#a14c2a"),
         marker="d",
@@ -318,10 +329,10 @@ TARGETS: Final[dict[str, TargetInfo]] = {
     "vm-docker": TargetInfo(
         implementation="bench.targets.vms.vm_docker:VmDockerTarget",
         summary="Docker Desktop's arrangement: a small VM runs the Docker Engine, the container is inside it",
+        needs="QEMU, libvirt, a kernel with overlayfs",
         kind="nested",
         colours=("#5a001b", "#cc2b63"),
         marker="*",
-        # ``cold``: VM and container are requested; ``warm``: the VM and its engine run, the container is requested.
         options={"mode": ("cold", "warm"), **_EMULATOR_CPUS},
     ),
 }

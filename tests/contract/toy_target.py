@@ -14,6 +14,7 @@ NAME: Final = "toy"
 ROW: Final = TargetInfo(
     implementation=f"{__name__ if __name__ != '__main__' else 'tests.contract.toy_target'}:ToyTarget",
     summary="a plain process under another name",
+    needs="nothing",
     kind="process",
     colours=("#a0522d", "#ffb6a0"),
     marker="$T$",

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from tests.docs_reference import commands, exit_codes, scenario_keys
+from tests.docs_reference import commands, exit_codes, scenario_keys, targets
 
 PLACE: Final = Path(__file__).parents[2] / "docs" / "reference"
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "commands.md": commands.text,
     "exit-codes.md": exit_codes.text,
     "scenario-keys.md": scenario_keys.text,
+    "target-options.md": targets.text,
 }
 """By the name of the file, what makes its text."""
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.scenario.option_meanings import MEANINGS, option_meaning
 from bench.scenario.schema import scenario_schema
+from bench.scenario.target_table import TARGETS
 from bench.util.errors import EXIT_DETAILS, EXIT_MEANINGS, ExitCode
 from tests.docs_check import cli_commands
 from tests.docs_reference import __main__ as program
@@ -68,6 +70,13 @@ def test_every_key_of_a_scenario_is_on_its_page_with_a_meaning() -> None:
         for key, said in part["properties"].items():
             assert said.get("description"), f"{name}.{key} has no text below it"
             assert "const" in said or f"{key}` | " in text, f"{name}.{key}"
+
+
+def test_every_option_of_a_target_has_a_meaning_and_every_meaning_an_option() -> None:
+    named = {(target, option) for target, info in TARGETS.items() for option in info.options}
+    assert all(option_meaning(target, option) for target, option in named)
+    assert {name for name in MEANINGS if "." not in name} <= {option for _target, option in named}
+    assert {tuple(name.split(".")) for name in MEANINGS if "." in name} <= named
 
 
 def test_every_exit_code_has_a_meaning_and_details_name_commands() -> None:
