@@ -39,8 +39,8 @@ def text() -> str:
 
 _LIMITS: Final = (
     "The least memory is what a scenario must give a box. [First starts](scenario.md#factors) are those with "
-    "`cache: absent`. The last column but one has the name under which `boxbench instructions` counts the target's starts, "
-    "or those of a close relative."
+    "`cache: absent`. *Counted as* is the name under which `boxbench instructions` counts the target's starts, or "
+    "those of a close relative."
 )
 
 

@@ -16,6 +16,7 @@ from bench import cli
 from bench.cli.messages import complain
 from bench.cli.program import make_program
 from bench.history.store import DirectoryStore, add_line
+from bench.scenario.target_table import TARGETS
 from bench.util.errors import BoxbenchError, ExitCode
 from bench.util.package_data import scenarios_dir, shipped_scenarios
 from tests.factories import make_manifest, make_records, write_campaign
@@ -64,6 +65,22 @@ def test_a_cache_that_cannot_be_used_is_one_error_of_targets(
     assert said.out == ""
     assert said.err.startswith(f"boxbench: {tmp_path / 'cache'} is not a directory\n")
     assert "set BOXBENCH_CACHE" in said.err
+
+
+def test_targets_as_json_have_needs_and_options(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("bench.cli.targets.availability", lambda _engines: dict.fromkeys(TARGETS, "why not"))
+    assert call(monkeypatch, "targets", "--json") == ExitCode.OK
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == list(TARGETS)
+    assert found["docker"]["unavailable"] == "why not"
+    assert found["docker"]["needs"] == "Docker"
+    assert found["docker"]["options"]["seccomp"] == {
+        "values": [True, False],
+        "meaning": "whether the engine's filter of system calls is on",
+    }
+    assert found["runc"]["options"]["program"]["values"] == []
 
 
 @pytest.mark.parametrize("words", [("fly",), ("run",), ("run", "hello", "--blocks", "0"), ("run", "--nope", "x")])
