@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
+from bench.analysis.stats import Interval
+from bench.gate.model import GateResult, GateRow, Identity, StageResult, Verdict
 from bench.plan.trials import Cell, Trial, build_plan
 from bench.records.campaign import RECORDS, read_records
 from bench.records.manifest import ImageEntry, Manifest, ScenarioEntry, read_manifest
@@ -174,3 +176,38 @@ def scenario_at(directory: Path, name: str = "made", **more: object) -> Path:
     }
     (directory / "scenario.yaml").write_text(json.dumps(text))
     return directory
+
+
+def gate_result(*rows: GateRow) -> GateResult:
+    """The result of a gate that compared the commit ``slow`` with ``main``."""
+    return GateResult(
+        created_at="2031-02-03T04:05:06+00:00",
+        boxbench="0.1.0",
+        command=("boxbench", "gate", "compare", "a", "b"),
+        seed=3,
+        a=Identity(name="A", label="main", kind="commit", commit="a" * 40),
+        b=Identity(name="B", label="slow", kind="commit", commit="b" * 40),
+        fingerprint="5f1d0c2ab877",
+        rows=rows,
+        blocks_screening=10,
+        blocks_confirmation=20,
+    )
+
+
+def gate_row(verdict: Verdict, ratio: float) -> GateRow:
+    """One row: time to ready in docker, with a narrow interval."""
+    interval = Interval(ratio - 0.02, ratio + 0.02, 0.95)
+    stage = StageResult(n_a=20, n_b=20, median_a=1e8, median_b=ratio * 1e8, ratio=ratio, interval=interval)
+    return GateRow(
+        scenario="hello",
+        box="docker",
+        cell_a="hello-a/docker",
+        cell_b="hello-b/docker",
+        accel="native",
+        metric="endpoint.ready_ns",
+        threshold=0.05,
+        confirmation=stage,
+        detectable=0.04,
+        verdict=verdict,
+        reason="the whole interval is above the threshold",
+    )

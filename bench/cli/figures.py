@@ -13,12 +13,14 @@ from bench.deck.figures import figures_of
 from bench.render.figure_files import check_figures_place, write_figures
 from bench.render.figures.style import STYLES
 from bench.util.errors import UsageError
+from bench.util.paths import is_file
 
 Place = Annotated[
     Path,
     typer.Argument(
         metavar="PATH",
-        help="Directory of a campaign, a gate, a history, or an answer of `boxbench simulate`.",
+        help="Directory of a campaign, a gate, a history, or an answer or a sweep of `boxbench simulate`; "
+        "file of a model.",
         show_default=False,
     ),
 ]
@@ -46,7 +48,7 @@ def figures(path: Place, style: StyleName = "talk", only: Only = None, out: Out 
     """
     if style not in STYLES:
         raise UsageError(f"--style {style}: there is no such style", hint=f"there are {', '.join(STYLES)}")
-    place = out or path / f"figures-{style}"
+    place = out or (path.with_name(f"{path.stem}-figures-{style}") if is_file(path) else path / f"figures-{style}")
     check_figures_place(place, force=force)
     with waiting(console(stderr=True), "drawing the figures"):
         found = figures_of(path, STYLES[style], only=only or ())

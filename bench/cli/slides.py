@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,18 +13,30 @@ from bench.cli.loading import timed_directory
 from bench.cli.messages import note
 from bench.cli.progress import waiting
 from bench.deck.formats import ALL, FORMATS, is_missing, read_formats, write_deck
+from bench.deck.history import HistoryBranch
 from bench.deck.reading import deck_of
 from bench.util.errors import UsageError
 from bench.util.outputs import check_place
 from bench.util.paths import is_file
 
 Places = Annotated[
-    list[Path],
+    list[Path] | None,
     typer.Argument(
-        metavar="PATH",
-        help="Directories of campaigns, gates, histories, or answers of `boxbench simulate`; a part for each.",
+        metavar="[PATH]...",
+        help="Directories of campaigns, gates, histories, or answers and sweeps of `boxbench simulate`; files of "
+        "models. Each is a part.",
         show_default=False,
     ),
+]
+Branch = Annotated[
+    str | None,
+    typer.Option(
+        "--branch", metavar="NAME", help="A git branch that holds a history: a part, too.", show_default=False
+    ),
+]
+Repository = Annotated[
+    Path | None,
+    typer.Option("--repository", metavar="DIR", help="Git repository of --branch.", show_default="this directory"),
 ]
 FormatNames = Annotated[
     str, typer.Option("--format", "-f", metavar="NAMES", help=f"Some of {', '.join(FORMATS)}, or {ALL}.")
@@ -34,31 +47,60 @@ Template = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", metavar="DIR", help="Where the deck is written.", show_default="PATH/deck"),
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="DIR",
+        help="Where the deck is written.",
+        show_default="PATH/deck; of a model beside its file; of several parts in reports/out",
+    ),
 ]
 
 
-def slides(paths: Places, formats: FormatNames = ALL, template: Template = None, out: Out = None) -> None:
+def slides(
+    paths: Places = None,
+    formats: FormatNames = ALL,
+    template: Template = None,
+    branch: Branch = None,
+    repository: Repository = None,
+    out: Out = None,
+) -> None:
     """The same slides in each format: deck.html (keyboard, notes window, works offline), deck.pdf, deck.pptx,
-    and Markdown for Marp and Quarto. Numbers of two directories are never pooled or compared.
+    and Markdown for Marp and Quarto. Numbers of two parts are never pooled or compared.
     """
-    names = read_formats(formats)
-    if template is not None and "pptx" not in names:
-        raise UsageError(f"--template {template} has no effect without pptx", hint="add --format pptx")
-    if template is not None and not is_file(template):
-        raise UsageError(f"--template {template}: there is no such file", hint="name a .pptx file")
-    if ALL in formats.split(","):
-        names = _installed(names, template)
-    place = out or (paths[0] / "deck" if len(paths) == 1 else timed_directory("slides"))
+    if repository is not None and branch is None:
+        raise UsageError(f"--repository {repository} has no effect without --branch", hint="add --branch NAME")
+    history = None if branch is None else HistoryBranch(branch, repository or Path())
+    names = _formats(formats, template)
+    place = out or _place(paths or [], history)
     check_place(place)
     with waiting(console(stderr=True), "making the slides"):
-        deck = deck_of(paths, png=any(FORMATS[name].png for name in names))
+        deck = deck_of(paths or [], png=any(FORMATS[name].png for name in names), branch=history)
         files = write_deck(deck, place, names, template=template)
     shown = sum(not slide.hidden for slide in deck.slides) + 1
     backup = len(deck.slides) + 1 - shown
     print(f"{shown} slides{f' and {backup} backup slides' if backup else ''}: {deck.title}")
     for file in files:
         print(file)
+
+
+def _place(paths: Sequence[Path], history: HistoryBranch | None) -> Path:
+    """Beside what is shown, where that is one thing: ``PATH/deck``, and ``model-deck`` of ``model.json``."""
+    if len(paths) != 1 or history is not None:
+        return timed_directory("slides")
+    return paths[0].with_name(f"{paths[0].stem}-deck") if is_file(paths[0]) else paths[0] / "deck"
+
+
+def _formats(formats: str, template: Path | None) -> tuple[str, ...]:
+    """What is written. Raises UsageError: there is no such format, or the template would have no effect."""
+    names = read_formats(formats)
+    if template is not None and "pptx" not in names:
+        raise UsageError(f"--template {template} has no effect without pptx", hint="add --format pptx")
+    if template is not None and not is_file(template):
+        raise UsageError(f"--template {template}: there is no such file", hint="name a .pptx file")
+    if ALL in formats.split(","):
+        return _installed(names, template)
+    return names
 
 
 def _installed(names: tuple[str, ...], template: Path | None) -> tuple[str, ...]:

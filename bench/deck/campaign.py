@@ -13,7 +13,6 @@ from bench.analysis.metrics import CPU, headline
 from bench.analysis.residents import marginal_costs
 from bench.analysis.results import Analysis, Comparison
 from bench.deck.made import (
-    TALL,
     file_digest,
     first_clauses,
     fitted_rows,
@@ -29,7 +28,6 @@ from bench.deck.slides import LINES, Rows, Slide, Source
 from bench.records.campaign import RECORDS
 from bench.render.content import Section, View
 from bench.render.figures import Figure, campaign_figures
-from bench.render.figures.style import SLIDE
 from bench.render.sections.certificate import NONE, NOT_EQUAL, CertificateView
 from bench.render.sections.headline import accel_warning, between
 from bench.render.text import clean
@@ -86,10 +84,7 @@ def campaign_slides(analysis: Analysis, path: Path) -> tuple[View, tuple[Slide, 
     part = _Part(path, analysis, view, _source(analysis, view, path))
     shown: list[Slide] = []
     backup: list[Slide] = []
-    figures = with_room(
-        campaign_figures(analysis, style=SLIDE, keep=True),
-        lambda names: campaign_figures(analysis, style=TALL, only=names, keep=True),
-    )
+    figures = with_room(lambda style, names: campaign_figures(analysis, style=style, only=tuple(names), keep=True))
     for section in view.sections:
         mine = {
             figure.name.removeprefix(f"{section.name}-"): figure

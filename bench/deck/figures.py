@@ -1,4 +1,4 @@
-"""The figures of what a directory holds, in any style: of a campaign, a gate, a history, a simulated answer."""
+"""The figures of what a path holds, in any style: of a campaign, gate, history, simulated answer, sweep or model."""
 
 from __future__ import annotations
 
@@ -10,22 +10,26 @@ from pathlib import Path
 from typing import Final
 
 from bench.analysis.analyse import analyse
-from bench.deck.history import checked_history
+from bench.deck.history import check_command, checked_history
 from bench.deck.reading import Kind, kind_of
-from bench.deck.simulation import model_name
+from bench.deck.simulated import model_name
 from bench.gate.block_ratios import block_ratios
 from bench.gate.result import read_result
 from bench.records.campaign import read_campaign
 from bench.render.commands.gate_page import gate_figures
+from bench.render.commands.sweep import drawings as sweep_drawings
 from bench.render.figures import Figure, campaign_drawings
 from bench.render.figures.base import Drawing, finish, styled
 from bench.render.figures.foot import with_foot
 from bench.render.figures.history import draw as draw_series
 from bench.render.figures.simulation_check import draw as draw_check
+from bench.render.figures.stages import draw_stages
 from bench.render.figures.style import Style, style_in_use, using
 from bench.render.simulation.drawings import answer_drawings
-from bench.render.simulation.read import read_answer
+from bench.render.simulation.read import read_answer, read_sweep_results
+from bench.render.simulation.skeleton import SIMULATED
 from bench.sim.answer.answer import Answer
+from bench.sim.model.file import model_digest, read_model
 from bench.util.errors import UsageError
 
 Finish = Callable[[], Figure]
@@ -77,7 +81,7 @@ def _of_gate(path: Path) -> Iterator[tuple[str, Finish]]:
 
 def _of_history(path: Path) -> Iterator[tuple[str, Finish]]:
     checked = checked_history(path)
-    command = shlex.join(["boxbench", "history", "check", "--dir", str(path)])
+    command = check_command(path)
 
     def drawings() -> Iterator[Drawing]:
         for number, series in enumerate(checked.series):
@@ -99,6 +103,20 @@ def _of_simulation(path: Path) -> Iterator[tuple[str, Finish]]:
     return _each(with_foot(drawing, where, "") for drawing in drawings)
 
 
+def _of_sweep(path: Path) -> Iterator[tuple[str, Finish]]:
+    found = read_sweep_results(path)
+    where = f"{SIMULATED} · model {model_name(found.model)} · seed {found.seed}"
+    return _each(with_foot(drawing, where, "") for drawing in sweep_drawings(found))
+
+
+def _of_model(path: Path) -> Iterator[tuple[str, Finish]]:
+    model = read_model(path)
+    # Its rows have more lines than a style of one height has room for.
+    with using(replace(style_in_use(), height_in=None)):
+        drawing = draw_stages(model)
+    return _each([with_foot(drawing, f"model {model_name(model_digest(model))}", "")])
+
+
 def _each(drawings: Iterable[Drawing]) -> Iterator[tuple[str, Finish]]:
     return ((drawing.name, partial(finish, drawing, png=True)) for drawing in drawings)
 
@@ -108,4 +126,6 @@ _READERS: Final[dict[Kind, Callable[[Path], Iterator[tuple[str, Finish]]]]] = {
     "gate": _of_gate,
     "history": _of_history,
     "simulation": _of_simulation,
+    "sweep": _of_sweep,
+    "model": _of_model,
 }

@@ -47,7 +47,7 @@ def gate_part(path: Path) -> Part:
     rows = tuple(sorted(result.rows, key=importance))
     slides = [_question(result, source), *_verdict(result, path, source), *_worst(result, rows, source)]
     slides += [slide for slide in (_power(result, rows, source), _chance(result, source)) if slide is not None]
-    slides += [_limits(result, source), repeat_slide(source, version=f"boxbench {result.boxbench}", where="")]
+    slides += [_limits(result, source), repeat_slide(source, version=f"boxbench {result.boxbench}")]
     return Part(
         title=shortened(_compared(result), 120),
         subtitle=f"host {clean(result.fingerprint)}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from bench.deck.part import Part
 from bench.deck.slides import Slide, Source
 from bench.history.acknowledge import FILE, read_acknowledgements
 from bench.history.detect import Change, Checked, check_lines
+from bench.history.git import BranchStore
 from bench.history.series import Series
 from bench.history.store import DirectoryStore, read_history
 from bench.render.commands.history import headline
@@ -26,27 +28,53 @@ _MOST: Final = 6
 _MOST_BACKUP: Final = 12
 
 
-def checked_history(path: Path) -> Checked:
-    """A history's directory, with the changes that the file of accepted changes names. Raises HistoryError: damaged."""
+@dataclass(frozen=True)
+class HistoryBranch:
+    """A history on a git branch."""
+
+    name: str
+    repository: Path = Path()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The options that name it on a command line."""
+        return ("--branch", self.name, *(("--repository", str(self.repository)) if self.repository != Path() else ()))
+
+
+def checked_history(place: Path | HistoryBranch) -> Checked:
+    """A history, with the changes that the file of accepted changes names.
+
+    Raises HistoryError: there is none, a line is damaged, or the branch cannot be read.
+    """
+    store = BranchStore(place.repository, place.name) if isinstance(place, HistoryBranch) else DirectoryStore(place)
     return check_lines(
-        read_history(DirectoryStore(path)),
+        read_history(store),
         acknowledgements=read_acknowledgements(Path(FILE)) if Path(FILE).exists() else (),
         today=datetime.now(UTC).date(),
     )
 
 
-def history_part(path: Path) -> Part:
-    """The part of a history's directory. Raises HistoryError: a line is damaged."""
-    checked = checked_history(path)
+def check_command(place: Path | HistoryBranch) -> str:
+    """The command that checks it again."""
+    return shlex.join(["boxbench", "history", "check", *_place_words(place)])
+
+
+def _place_words(place: Path | HistoryBranch) -> tuple[str, ...]:
+    return place.words if isinstance(place, HistoryBranch) else ("--dir", str(place))
+
+
+def history_part(place: Path | HistoryBranch) -> Part:
+    """The part of a history. Raises as ``checked_history``."""
+    checked = checked_history(place)
     commits = {commit.id for series in checked.series for commit in series.commits}
     hosts = ", ".join(dict.fromkeys(clean(series.fingerprint) for series in checked.series))
     last = max((commit.committed_at for series in checked.series for commit in series.commits), default="")
-    source = Source(command=shlex.join(["boxbench", "history", "check", "--dir", str(path)]), host=f"host {hosts}")
+    source = Source(command=check_command(place), host=f"host {hosts}")
     ordered = sorted(checked.series, key=lambda series: not _of(checked, series))
     pictures = _pictures(checked, ordered[: _MOST + _MOST_BACKUP], source)
     slides = [_question(checked, len(commits), source), _verdict(checked, source)]
     slides += pictures[:_MOST]
-    slides += [_limits(checked, source), repeat_slide(source, version=f"boxbench {__version__}", where="")]
+    slides += [_limits(checked, source), repeat_slide(source, version=f"boxbench {__version__}")]
     return Part(
         title="Did anything become worse?",
         subtitle=f"{len(commits)} commits, {len(checked.series)} series, host {hosts}",

@@ -4,24 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bench.deck.slides import Rows, Slide, Source
 from bench.render.figures.base import Drawing, Figure, finish, png_of, styled
 from bench.render.figures.style import SLIDE, Style, using
 from bench.render.text import clean
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.transforms import Bbox
+
 LONGEST: Final = 230
 """Characters of a sentence. A longer one is cut at the end of a word."""
 MOST_ROWS: Final = 8
 """Rows of a table on a slide, without its head."""
-TALL: Final = replace(SLIDE, height_in=None)
-"""Of a figure that has more rows than a slide's height has room for: smaller letters, and none on another."""
+
+
+def _larger(times: float) -> Style:
+    assert SLIDE.height_in is not None
+    return replace(SLIDE, width_in=times * SLIDE.width_in, height_in=times * SLIDE.height_in)
+
+
+STYLES: Final = (SLIDE, *map(_larger, (1.25, 1.5, 1.75)), replace(SLIDE, height_in=None))
+"""The style of slides, and those of figures with more rows than it has room for: each has smaller letters on the slide.
+The last one is as high as the rows."""
 _LEAST_AXES_IN: Final = 0.75
 _LEAST_LINE_IN: Final = 0.145
+_SHARED: Final = 0.25
+_MOST_TEXTS: Final = 200
+"""Axes with more texts than this name points, and rows have no part in it."""
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 _INTERVAL: Final = re.compile(r"[\[(][^\[\]()]{1,30}[\])]")
 _UNIT: Final = re.compile(r"(\d) (%|ns|µs|ms|s|B|KiB|MiB|GiB|k/s|M/s|/s)(?=[\s,.;:)]|$)")
@@ -99,38 +115,71 @@ def picture_slide(
     )
 
 
-def drawn(draw: Callable[[], Iterable[Drawing]]) -> tuple[Figure, ...]:
-    """Figures in the style of slides, which keep their drawings."""
+def drawn(draw: Callable[[], Iterable[Drawing]], styles: Sequence[Style] = STYLES) -> tuple[Figure, ...]:
+    """Figures in the style of slides, which keep their drawings. ``styles``: as of ``with_room``."""
 
-    def make(style: Style) -> tuple[Figure, ...]:
+    def make(style: Style, names: Collection[str]) -> tuple[Figure, ...]:
         with styled(), using(style):
-            return tuple(finish(drawing, keep=True) for drawing in draw())
+            return tuple(finish(drawing, keep=True) for drawing in draw() if not names or drawing.name in names)
 
-    return with_room(make(SLIDE), lambda _names: make(TALL))
+    return with_room(make, styles)
 
 
-def with_room(figures: Sequence[Figure], make: Callable[[Sequence[str]], Sequence[Figure]]) -> tuple[Figure, ...]:
-    """The figures, and those whose rows have no room at a slide's height in their own height.
+def with_room(
+    make: Callable[[Style, Collection[str]], Sequence[Figure]], styles: Sequence[Style] = STYLES
+) -> tuple[Figure, ...]:
+    """Figures in the style of slides. Where texts lie on each other, on the smallest canvas on which fewest of them do.
 
     Args:
-        make: draws at least the figures of these names in the style TALL.
+        make: draws the figures of these names in a style; all when there are none.
+        styles: are tried one after another.
     """
-    names = [figure.name for figure in figures if is_crowded(figure)]
-    taller = {figure.name: figure for figure in make(names)} if names else {}
-    return tuple(taller.get(figure.name, figure) if figure.name in names else figure for figure in figures)
+    found = {figure.name: figure for figure in make(styles[0], ())}
+    crowds = {name: crowd_of(figure) for name, figure in found.items()}
+    for style in styles[1:]:
+        names = {name for name, crowd in crowds.items() if crowd}
+        if not names:
+            break
+        for figure in make(style, names):
+            crowd = crowd_of(figure)
+            if crowd < crowds.get(figure.name, 0):
+                found[figure.name], crowds[figure.name] = figure, crowd
+    return tuple(found.values())
 
 
-def is_crowded(figure: Figure) -> bool:
-    """Whether the labels at the left of axes would lie on each other, or axes are too low to be read."""
+def crowd_of(figure: Figure) -> int:
+    """How many lines of text and axes have too little room in a figure that has its drawing; 0: all have enough."""
     if figure.drawing is None:
-        return False
-    height_in = float(figure.drawing.canvas.get_size_inches()[1])
-    for axes in figure.drawing.canvas.axes:
+        return 0
+    canvas = figure.drawing.canvas
+    height_in = float(canvas.get_size_inches()[1])
+    crowd = 0
+    for axes in canvas.axes:
         room = float(axes.get_position().height) * height_in
         lines = sum(label.get_text().count("\n") + 1 for label in axes.get_yticklabels() if label.get_text())
-        if room < max(_LEAST_AXES_IN, lines * _LEAST_LINE_IN):
-            return True
-    return False
+        needed = max(_LEAST_AXES_IN, lines * _LEAST_LINE_IN)
+        crowd += 0 if room >= needed else 1 + int(100 * (needed - room))
+        crowd += _overlaps(axes, canvas.dpi)
+    return crowd
+
+
+def _overlaps(axes: Axes, dpi: float) -> int:
+    """How many texts of axes lie on another one, of those that stand beside rows or in them."""
+    from matplotlib.backends.backend_agg import RendererAgg  # noqa: PLC0415
+
+    texts = [text for text in (*axes.texts, *axes.get_yticklabels()) if text.get_visible() and text.get_text().strip()]
+    if len(texts) > _MOST_TEXTS:
+        return 0
+    renderer: Any = RendererAgg(1, 1, dpi)  # type: ignore[no-untyped-call]
+    boxes = [text.get_window_extent(renderer) for text in texts]
+    return sum(_lie_on(one, other) for one, other in combinations(boxes, 2))
+
+
+def _lie_on(one: Bbox, other: Bbox) -> bool:
+    """Whether two boxes share more than a small part of their widths and heights."""
+    wide: float = min(one.x1, other.x1) - max(one.x0, other.x0)
+    high: float = min(one.y1, other.y1) - max(one.y0, other.y0)
+    return bool(wide > _SHARED * min(one.width, other.width) and high > _SHARED * min(one.height, other.height))
 
 
 def with_pictures(slides: Sequence[Slide]) -> tuple[Slide, ...]:
@@ -143,8 +192,9 @@ def _with_picture(slide: Slide) -> Slide:
     figure = slide.figure
     if figure is None or figure.drawing is None or figure.light_png is not None:
         return slide
-    dpi = SLIDE.png_width / SLIDE.width_in + 0.01
-    return replace(slide, figure=replace(figure, light_png=png_of(figure.drawing.canvas, dpi=dpi)))
+    canvas = figure.drawing.canvas
+    dpi = replace(SLIDE, width_in=float(canvas.get_size_inches()[0])).dpi
+    return replace(slide, figure=replace(figure, light_png=png_of(canvas, dpi=dpi)))
 
 
 def file_digest(file: Path) -> str:
@@ -159,24 +209,31 @@ def file_digest(file: Path) -> str:
     return f"sha256:{digest.hexdigest()[:16]} ({clean(file.name)})"
 
 
-def repeat_slide(source: Source, *, version: str, where: str, key: str = "repeat") -> Slide:
+def repeat_slide(source: Source, *, version: str, where: str = "", simulated: bool = False) -> Slide:
     """How the numbers are made again.
 
     Args:
         version: ``boxbench 0.1.0``.
         where: in which directory the command runs; empty: in any.
+        simulated: they come from a model, which ``source.host`` names.
     """
-    rows = [("what", "how")]
-    rows += [("command", source.command)] if source.command else []
-    rows += [("where", where)] if where else []
-    rows += [("version", version), ("seed", source.seed), ("data", source.digest), ("host", source.host)]
-    kept = tuple((name, shortened(text, 260)) for name, text in rows if text)
-    able = "One command measures all of this again." if source.command else "The numbers are kept with the data."
+    origin = "from" if simulated else "host"
+    rows = [
+        ("command", source.command), ("where", where), ("version", version), ("seed", source.seed),
+        ("data", source.digest), (origin, source.host),
+    ]  # fmt: skip
+    kept = (("what", "how"), *((name, shortened(text, 260)) for name, text in rows if text))
+    able = f"One command {'simulates' if simulated else 'measures'} all of this again."
+    again = (
+        "The same model and seed give the same numbers."
+        if simulated
+        else "Another host, kernel or version gives other numbers. The seed gives the same order of trials."
+    )
     return Slide(
-        key=key,
-        sentence=able,
+        key="repeat",
+        sentence=able if source.command else "The numbers are kept with the data.",
         table=kept,
         alt="; ".join(f"{name}: {text}" for name, text in kept[1:]),
-        notes="Another host, kernel or version gives other numbers. The seed gives the same order of trials.",
+        notes=again,
         source=source,
     )

@@ -1,4 +1,4 @@
-"""A deck of what directories hold: campaigns, gates, histories, simulated answers."""
+"""A deck of what paths hold: campaigns, gates, histories, simulated answers, sweeps, models."""
 
 from __future__ import annotations
 
@@ -11,62 +11,75 @@ from typing import Final, Literal
 from bench.analysis.analyse import analyse
 from bench.deck.campaign import campaign_slides
 from bench.deck.gate import gate_part
-from bench.deck.history import history_part
+from bench.deck.history import HistoryBranch, history_part
 from bench.deck.made import key_of, shortened, with_pictures
+from bench.deck.model import model_part
 from bench.deck.part import Part
 from bench.deck.simulation import simulation_part
 from bench.deck.slides import Deck, Slide
+from bench.deck.sweep import sweep_part
 from bench.gate.model import RESULT
 from bench.history.store import SUFFIX
 from bench.records.campaign import read_campaign
 from bench.records.manifest import MANIFEST
 from bench.render.simulation.page import JSON
+from bench.sim.sweep.run import RESULTS
+from bench.sim.sweep.store import MANIFEST as SWEEP
 from bench.util.errors import UsageError
 from bench.util.paths import is_directory, is_file
 
-Kind = Literal["campaign", "gate", "history", "simulation"]
+Kind = Literal["campaign", "gate", "history", "simulation", "sweep", "model"]
 _HINT: Final = (
-    "name the directory that a command printed: of a campaign, of a gate, of a history, or of an answer of "
-    "`boxbench simulate` with -o"
+    "name the directory that a command printed: of a campaign, of a gate, of a history, or of an answer or a sweep of "
+    "`boxbench simulate` with -o; or the file of a model"
 )
+_EXPLAINED: Final = "explained.json"
 
 
 def kind_of(path: Path) -> Kind:
-    """What a directory holds. Raises UsageError: none of the four, or no directory."""
+    """What a directory holds; a file can be a model. Raises UsageError: none of these, or nothing is there."""
+    if is_file(path):
+        return "model"
     if not is_directory(path):
         raise UsageError(f"{path} is not a directory", hint=_HINT)
-    if is_file(path / RESULT):
-        return "gate"
-    if is_file(path / MANIFEST):
-        return "campaign"
-    if is_file(path / JSON):
-        return "simulation"
+    marks: tuple[tuple[str, Kind], ...] = (
+        (RESULT, "gate"), (MANIFEST, "campaign"), (JSON, "simulation"), (RESULTS, "sweep"),
+    )  # fmt: skip
+    found = next((kind for name, kind in marks if is_file(path / name)), None)
+    if found is not None:
+        return found
+    if is_file(path / SWEEP):
+        raise UsageError(f"the sweep {path} is not finished", hint="give its command again; it goes on")
+    if is_file(path / _EXPLAINED):
+        raise UsageError(f"{path} explains a model", hint="name the file of the model itself, such as model.json")
     if any(path.glob(f"*{SUFFIX}")):
         return "history"
     raise UsageError(f"{path} holds neither a campaign nor a gate, a history or a simulated answer", hint=_HINT)
 
 
-def deck_of(paths: Sequence[Path], *, png: bool = True) -> Deck:
-    """The deck of some directories, a part for each. Numbers of two directories are never pooled or compared.
+def deck_of(paths: Sequence[Path], *, png: bool = True, branch: HistoryBranch | None = None) -> Deck:
+    """The deck of some paths, a part for each. Numbers of two parts are never pooled or compared.
 
     Args:
         png: figures have PNGs, too.
+        branch: a history on a git branch, as the last part.
 
     Raises:
-        UsageError: a directory holds none of the kinds, is named twice, or a campaign has no results.
+        UsageError: a path holds none of the kinds, is named twice, or has no results.
         CampaignError, RecordError, HistoryError: a file is damaged.
     """
-    if not paths:
+    if not paths and branch is None:
         raise UsageError("there is nothing to make slides of", hint=_HINT)
     _refuse_twice(paths)
     parts = [_READERS[kind_of(path)](path) for path in paths]
+    parts += [] if branch is None else [history_part(branch)]
     slides = parts[0].slides if len(parts) == 1 else _joined(parts)
     return Deck(
         title=shortened(" · ".join(dict.fromkeys(part.title for part in parts)), 120),
         subtitle=shortened(" · ".join(dict.fromkeys(part.subtitle for part in parts)), 200),
         slides=with_pictures(slides) if png else tuple(slides),
         date=max((part.date for part in parts), default=""),
-        source=shlex.join(["boxbench", "slides", *map(str, paths)]),
+        source=shlex.join(["boxbench", "slides", *map(str, paths), *(branch.words if branch else ())]),
     )
 
 
@@ -95,6 +108,8 @@ _READERS: Final[dict[Kind, Callable[[Path], Part]]] = {
     "gate": gate_part,
     "history": history_part,
     "simulation": simulation_part,
+    "sweep": sweep_part,
+    "model": model_part,
 }
 
 

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from html import unescape
+from collections.abc import Iterator
 from math import isfinite
 from pathlib import Path
-from typing import Final
 
 from bench import __version__
-from bench.deck.made import (
-    drawn,
-    file_digest,
-    first_clauses,
-    fitted_rows,
-    key_of,
-    paragraphs,
-    picture_slide,
-    repeat_slide,
-    shortened,
-)
+from bench.deck.made import STYLES, drawn, file_digest, first_clauses, fitted_rows, paragraphs, repeat_slide, shortened
 from bench.deck.part import Part
-from bench.deck.slides import LINES, Rows, Slide, Source
+from bench.deck.simulated import MADE, day_of, limits_slide, made_of, model_name, page_command, picture_slides, rows_of
+from bench.deck.slides import Slide, Source
 from bench.render.answer_groups import number_tables
 from bench.render.answer_tables import bottleneck_table, bound_lines, distance_table, influence_table, ratio_table
 from bench.render.commands.check_words import headline as check_headline
 from bench.render.commands.simulation_check import LEVEL_HEAD, NOTE, level_rows, target_sentences
-from bench.render.figures.base import Figure
 from bench.render.figures.simulation_check import draw as draw_check
 from bench.render.results import PAGE
 from bench.render.simulation.drawings import answer_drawings
@@ -40,49 +27,28 @@ from bench.sim.answer.terms import emulated_sentences
 from bench.sim.answer.words import BOUND
 from bench.sim.check.result import Check
 
-_MOST_FIGURES: Final = 6
-"""Shown; more of them are backup."""
-_COMMAND: Final = re.compile(r'<section id="redo">.*?<pre><code>([^<]*)</code></pre>', re.DOTALL)
-"""The command in the page of an answer; its JSON has none."""
-_DIGEST: Final = re.compile(r"([0-9a-f]{12})[0-9a-f]+")
-_MADE: Final = f"{SIMULATED.capitalize()}."
-
 
 def simulation_part(path: Path) -> Part:
     """The part of the directory of an answer. Raises RecordError: the answer is damaged."""
     found = read_answer(path)
     source = Source(
-        command=_command(path / PAGE),
+        command=page_command(path / PAGE),
         seed=str(found.seed),
         digest=file_digest(path / JSON),
-        host=f"model {model_name(found.model)}",
+        host=made_of(found.model, path / JSON),
     )
     slides = tuple(_check(found, source) if isinstance(found, Check) else _answer(found, source))
     title = "How well does the model predict?" if isinstance(found, Check) else found.short or found.question
     return Part(
         title=shortened(clean(title), 120),
         subtitle=f"{SIMULATED}, seed {found.seed}",
-        date="",
+        date=day_of(path / JSON),
         slides=tuple(sorted(slides, key=lambda slide: slide.hidden)),
     )
 
 
-def model_name(model: str | None) -> str:
-    """The digest of a model file in 12 letters, as those of data are; a check may have fitted its own model."""
-    return _DIGEST.sub(lambda found: found[1], clean(model, limit=200)) if model else "fitted for this check"
-
-
-def _command(page: Path) -> str:
-    """The command that a page names; empty when there is no page, or it names none."""
-    try:
-        found = _COMMAND.search(page.read_text(encoding="utf-8", errors="replace"))
-    except OSError:
-        return ""
-    return clean(unescape(found[1]), limit=2000) if found else ""
-
-
 def _answer(answer: Answer, source: Source) -> Iterator[Slide]:
-    caveat = first_clauses(" ".join((_MADE, *map(clean, answer.warnings[:1]))), 200)
+    caveat = first_clauses(" ".join((MADE, *map(clean, answer.warnings[:1]))), 200)
     said, _, bound = answer.headline.partition(BOUND)
     yield Slide(
         key="question",
@@ -96,15 +62,15 @@ def _answer(answer: Answer, source: Source) -> Iterator[Slide]:
     yield Slide(
         key="answer",
         sentence=first_clauses(clean(said, limit=2000)),
-        table=fitted_rows(_rows(numbers)) if numbers else None,
+        table=fitted_rows(rows_of(numbers)) if numbers else None,
         caveat=caveat,
         notes=paragraphs(clean(answer.headline, limit=2000), clean(bound, limit=2000), *bound_lines(answer)),
         source=source,
     )
-    yield from _pictures(drawn(lambda: answer_drawings(answer)), caveat, source)
+    yield from picture_slides(drawn(lambda: answer_drawings(answer)), caveat, source)
     yield from _tables(answer, caveat, source)
-    yield _limits((*answer.unanswered, *answer.assumed, *answer.left_out), answer.warnings, caveat, source)
-    yield repeat_slide(source, version=f"boxbench {__version__}", where="")
+    yield limits_slide((*answer.warnings, *answer.unanswered, *answer.assumed, *answer.left_out), caveat, source)
+    yield repeat_slide(source, version=f"boxbench {__version__}", simulated=True)
 
 
 def _tables(answer: Answer, caveat: str, source: Source) -> Iterator[Slide]:
@@ -118,7 +84,7 @@ def _tables(answer: Answer, caveat: str, source: Source) -> Iterator[Slide]:
     for key, sentence, table in found:
         if len(table) > 1:
             hidden = key in ("ratios", "open")
-            rows = fitted_rows(_rows(table), 6)
+            rows = fitted_rows(rows_of(table), 6)
             yield Slide(key=key, sentence=sentence, table=rows, caveat=caveat, source=source, hidden=hidden)
 
 
@@ -146,7 +112,7 @@ def _limiting(answer: Answer) -> str:
 def _check(found: Check, source: Source) -> Iterator[Slide]:
     said = check_headline(found)
     emulated = emulated_sentences([target.label for target in found.targets])
-    caveat = " ".join((_MADE, *emulated))
+    caveat = " ".join((MADE, *emulated))
     yield Slide(
         key="question",
         sentence="How well does the model predict storms that it has not seen?",
@@ -158,35 +124,13 @@ def _check(found: Check, source: Source) -> Iterator[Slide]:
     yield Slide(
         key="answer",
         sentence=first_clauses(f"{said[:1].upper()}{said[1:]}."),
-        table=fitted_rows(_rows((LEVEL_HEAD, *rows))) if rows else None,
+        table=fitted_rows(rows_of((LEVEL_HEAD, *rows))) if rows else None,
         caveat=caveat,
         notes=paragraphs(said, *(line for target in found.targets for line in target_sentences(target))),
         source=source,
     )
-    figures = drawn(lambda: [one for target in found.targets for one in draw_check(target, found.cpus)])
-    yield from _pictures(figures, caveat, source)
-    yield _limits((*found.left_out, *found.notes, NOTE), (), caveat, source)
-    yield repeat_slide(source, version=f"boxbench {__version__}", where="")
-
-
-def _pictures(figures: Sequence[Figure], caveat: str, source: Source) -> Iterator[Slide]:
-    for number, figure in enumerate(figures):
-        yield picture_slide(
-            figure, key_of("figure", figure.name), source=source, caveat=caveat, hidden=number >= _MOST_FIGURES
-        )
-
-
-def _limits(what: Sequence[str], warnings: Sequence[str], caveat: str, source: Source) -> Slide:
-    lines = [clean(line, limit=2000) for line in (*warnings, *what)]
-    return Slide(
-        key="limits",
-        sentence="No box ran for these numbers: they are of a model.",
-        lines=tuple(first_clauses(line, 200) for line in lines[:LINES]),
-        caveat=caveat,
-        notes=paragraphs(*lines),
-        source=source,
-    )
-
-
-def _rows(table: Sequence[Sequence[str]]) -> Rows:
-    return tuple(tuple(row) for row in table)
+    # Their panels have one size in every style, so only the last one, which is as high as they need, has room.
+    figures = drawn(lambda: [one for target in found.targets for one in draw_check(target, found.cpus)], STYLES[-1:])
+    yield from picture_slides(figures, caveat, source)
+    yield limits_slide((*found.left_out, *found.notes, NOTE), caveat, source)
+    yield repeat_slide(source, version=f"boxbench {__version__}", simulated=True)

@@ -57,6 +57,8 @@ class BranchStore:
         self.where = f"branch {branch}"
         self._repository = repository
         self._ref = f"refs/heads/{branch}"
+        if git(repository, "rev-parse", "--git-dir", check=False).returncode:
+            raise HistoryError(f"{repository} is no Git repository", hint="name one with --repository")
         valid = git(repository, "check-ref-format", self._ref, check=False).returncode == 0
         if not valid or branch.startswith("-"):
             raise HistoryError(f"{branch!r} is not a name for a branch", hint="try boxbench-history")

@@ -55,7 +55,7 @@ def view_fitted(model: Model) -> RenderableType:
 
 def view_explained(model: Model, digest: str) -> RenderableType:
     """Every parameter of every target, with its source. Never prints."""
-    parts: list[RenderableType] = [Text(f"{name}: {text}") for name, text in _facts(model, digest)]
+    parts: list[RenderableType] = [Text(f"{name}: {text}") for name, text in model_facts(model, digest)]
     parts += [Text(sentence, style="bold red") for sentence in warnings_of(model)]
     for label in model.targets:
         table = _table(_NARROW_HEAD)
@@ -105,7 +105,7 @@ def _table(head: Sequence[str]) -> Table:
 
 
 def _notes(model: Model, label: str) -> list[RenderableType]:
-    return [_point(sentence, "yellow") for sentence in _sentences(model, label)]
+    return [_point(sentence, "yellow") for sentence in known_sentences(model, label)]
 
 
 def _point(text: str, style: str) -> RenderableType:
@@ -115,15 +115,16 @@ def _point(text: str, style: str) -> RenderableType:
     return grid
 
 
-def _sentences(model: Model, label: str) -> Iterator[str]:
-    """What must be known about a target's numbers, without its name."""
+def known_sentences(model: Model, label: str) -> Iterator[str]:
+    """What must be known about a target's numbers, without its name: how far it fits, what is open, what is assumed."""
     yield from trust_sentences(model, label)
     yield from notes_of(model, label)
     yield from open_sentences(model, label)
     yield from (clean(one.text) for one in assumed_sentences(model) if one.target == label)
 
 
-def _facts(model: Model, digest: str) -> Iterator[tuple[str, str]]:
+def model_facts(model: Model, digest: str) -> Iterator[tuple[str, str]]:
+    """Names and texts: what the model was fitted to, its host, its workload, its draws."""
     yield "model", digest
     for source in model.sources:
         used = f"{len(source.trials)} trials of {len(source.cells)} cells in {source.blocks} blocks"
@@ -207,7 +208,7 @@ def write_model_page(model: Model, directory: Path, *, command: str) -> Path:
         command=command,
         provenance=f"Model {digest}",
         files={_JSON: text.encode()},
-        facts=list(_facts(model, digest)),
+        facts=list(model_facts(model, digest)),
         targets=[_page_target(model, label) for label in model.targets],
         legend=legend(model),
         kinds=f"{KINDS} {NARROWED}",
@@ -223,5 +224,5 @@ def _page_target(model: Model, label: str) -> dict[str, Any]:
         "stages": _stages(model, label),
         "main": (MAIN_HEAD, *main),
         "parameters": (HEAD, *every),
-        "notes": tuple(_sentences(model, label)),
+        "notes": tuple(known_sentences(model, label)),
     }

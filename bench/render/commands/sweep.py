@@ -23,10 +23,10 @@ from bench.sim.answer.words import count_text, in_unit
 from bench.sim.sweep.parameters import Value
 from bench.sim.sweep.questions import question_of
 from bench.sim.sweep.results import PointResult, SweepResults
+from bench.sim.sweep.run import RESULTS
 from bench.util.units import format_bytes, format_span
 
-_JSON: Final = "results.json"
-KNOWN: Final = ("sweep.json", "model.json", "units.jsonl", "lock", _JSON)
+KNOWN: Final = ("sweep.json", "model.json", "units.jsonl", "lock", RESULTS)
 """Files that a sweep has in its directory before its page."""
 _MOST_ROWS: Final = 60
 """Rows on a terminal; the page and JSON have all."""
@@ -104,7 +104,7 @@ def _shown(table: Table, directory: Path) -> Iterator[RenderableType]:
         shown.add_row(*map(Text, row))
     yield shown
     if len(table) > _MOST_ROWS + 1:
-        yield Text(f"... and {len(table) - 1 - _MOST_ROWS} more rows in {directory / _JSON}", style="dim")
+        yield Text(f"... and {len(table) - 1 - _MOST_ROWS} more rows in {directory / RESULTS}", style="dim")
     yield Text("")
 
 
@@ -306,8 +306,8 @@ def write_page(results: SweepResults, directory: Path, *, command: str) -> Path:
         warnings=tuple(clean(line, limit=2000) for line in results.warnings),
         command=command,
         provenance=provenance(results),
-        files={_JSON: results.text().encode()},
-        question=_question(results),
+        files={RESULTS: results.text().encode()},
+        question=question_text(results),
         headline=headline(results),
         lead="",
         bounds=[],
@@ -321,7 +321,8 @@ def write_page(results: SweepResults, directory: Path, *, command: str) -> Path:
     return write_results(directory, page, figures, {}, known=KNOWN)
 
 
-def _question(results: SweepResults) -> str:
+def question_text(results: SweepResults) -> str:
+    """What was asked: the question, its axes with their values, what is fixed, and what is uncertain."""
     axes = [
         f"{name}: {', '.join(axis_text(results.question, name, one) for one in values)}"
         for name, values in results.axes.items()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _EDGE_IN: Final = 0.07
 """The distance of titles from the left edge."""
+_LEAST_AXES_IN: Final = 0.1
 _COLOURS: Final = 256
 """Of a PNG, which makes it a third of the size."""
 
@@ -285,8 +286,9 @@ def add_axes(figure: Canvas, *, left_in: float, bottom_in: float, right_in: floa
     """
     width, height = figure.get_size_inches()
     bottom_in, top_in = bottom_in + foot_in(), top_in + _HEADS.get(figure, 0.0)
-    rect = (left_in / width, bottom_in / height, 1 - (left_in + right_in) / width, 1 - (bottom_in + top_in) / height)
-    return figure.add_axes(rect)
+    # Without room they are drawn all the same, on top of the text: whoever drew them can choose another style.
+    size = max(_LEAST_AXES_IN, width - left_in - right_in), max(_LEAST_AXES_IN, height - bottom_in - top_in)
+    return figure.add_axes((left_in / width, bottom_in / height, size[0] / width, size[1] / height))
 
 
 def is_logarithmic(values: Sequence[float]) -> bool:

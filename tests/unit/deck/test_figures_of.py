@@ -8,7 +8,7 @@ import pytest
 
 from bench.deck.figures import figures_of
 from bench.deck.reading import deck_of
-from bench.deck.simulation import model_name
+from bench.deck.simulated import model_name
 from bench.history.acknowledge import FILE
 from bench.history.store import DirectoryStore, add_line
 from bench.render.figures import base

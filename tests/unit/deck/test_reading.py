@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis.stats import Interval
 from bench.deck.reading import deck_of, kind_of
 from bench.deck.slides import Deck, Slide
-from bench.gate.model import GateResult, GateRow, Identity, StageResult, Verdict
+from bench.gate.model import Verdict
 from bench.gate.result import write_result
 from bench.history.line import HistoryError
 from bench.history.store import DirectoryStore, add_line
@@ -19,6 +18,7 @@ from bench.records.record import Failure
 from bench.render.figures.base import Figure
 from bench.util.errors import CampaignError, RecordError, UsageError
 from tests.factories import DOCKER, HOSTILE, PROCESS, make_manifest, make_records, write_campaign
+from tests.gates import gate_result, gate_row
 from tests.histories import make_history
 
 PUBLISHED = Path(__file__).parents[3] / "reports" / "published"
@@ -218,41 +218,8 @@ def test_damaged_files_are_told(tmp_path: Path) -> None:
             deck_of([place])
 
 
-def _gate(*rows: GateRow) -> GateResult:
-    return GateResult(
-        created_at="2031-02-03T04:05:06+00:00",
-        boxbench="0.1.0",
-        command=("boxbench", "gate", "compare", "a", "b"),
-        seed=3,
-        a=Identity(name="A", label="main", kind="commit", commit="a" * 40),
-        b=Identity(name="B", label="slow", kind="commit", commit="b" * 40),
-        fingerprint="5f1d0c2ab877",
-        rows=rows,
-        blocks_screening=10,
-        blocks_confirmation=20,
-    )
-
-
-def _row(verdict: Verdict, ratio: float) -> GateRow:
-    interval = Interval(ratio - 0.02, ratio + 0.02, 0.95)
-    stage = StageResult(n_a=20, n_b=20, median_a=1e8, median_b=ratio * 1e8, ratio=ratio, interval=interval)
-    return GateRow(
-        scenario="hello",
-        box="docker",
-        cell_a="hello-a/docker",
-        cell_b="hello-b/docker",
-        accel="native",
-        metric="endpoint.ready_ns",
-        threshold=0.05,
-        confirmation=stage,
-        detectable=0.04,
-        verdict=verdict,
-        reason="the whole interval is above the threshold",
-    )
-
-
 def test_a_gate_begins_with_its_verdict(tmp_path: Path) -> None:
-    write_result(_gate(_row(Verdict.REGRESSED, 1.12)), tmp_path)
+    write_result(gate_result(gate_row(Verdict.REGRESSED, 1.12)), tmp_path)
     deck = deck_of([tmp_path])
     assert [slide.key for slide in deck.slides] == [
         "question", "verdict", "rows", "row-1", "power", "chance", "limits", "repeat",
@@ -269,7 +236,7 @@ def test_a_gate_begins_with_its_verdict(tmp_path: Path) -> None:
 
 
 def test_a_green_gate_has_no_slide_of_a_bad_row(tmp_path: Path) -> None:
-    write_result(_gate(_row(Verdict.NOT_REGRESSED, 1.0)), tmp_path)
+    write_result(gate_result(gate_row(Verdict.NOT_REGRESSED, 1.0)), tmp_path)
     deck = deck_of([tmp_path])
     assert "row-1" not in {slide.key for slide in deck.slides}
     assert deck.slides[1].sentence.startswith("NOT REGRESSED")
@@ -299,7 +266,7 @@ def test_a_simulated_answer_says_that_no_box_ran() -> None:
 
 
 def test_a_fleet_and_a_check_are_read_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.deck.simulation.drawn", lambda _draw: ())
+    monkeypatch.setattr("bench.deck.simulation.drawn", lambda *_given: ())
     for name, sentence in (
         ("fleet", "Simulated: no invocation may wait"),
         ("check-1-2", "Libvirt/tcg: usable, off by"),
