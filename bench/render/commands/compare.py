@@ -237,17 +237,14 @@ def _drawings(compared: Compared) -> Iterator[Drawing]:
         for row in compared.rows
         if row.comparison is not None and row.comparison.ratio is not None and row.comparison.ratio.value is not None
     ]
-    drawing = draw(
+    return draw(
         rows,
         name="compare",
-        scenario="",
         title=answer(compared),
         subtitle=f"unpaired 95 % intervals · host {compared.a.manifest.host.get('fingerprint')}",
-        topic="B against A",
         how=_HOW,
         foot=f"campaigns {clean(compared.a.manifest.id)} and {clean(compared.b.manifest.id)}",
     )
-    return iter(() if drawing is None else (drawing,))
 
 
 def comparison_json(compared: Compared) -> dict[str, Any]:

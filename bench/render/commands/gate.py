@@ -262,7 +262,7 @@ def why(row: GateRow) -> str:
 
 
 def _bounds(bounds: Sequence[Bound]) -> RenderableType:
-    table = _empty("cell", "metric", "median [95 %]", "at least", "at most", "verdict")
+    table = _empty("cell", "metric", f"median [{_levels(bounds)}]", "at least", "at most", "verdict")
     for bound in bounds:
         kind = Metric(bound.metric).unit
         limits = "" if bound.interval is None else f" [{quantity(bound.interval.low, kind)}, "
@@ -276,6 +276,12 @@ def _bounds(bounds: Sequence[Bound]) -> RenderableType:
             Text(f"{MARKS[bound.verdict]} {bound.reason}", style=STYLES[bound.verdict]),
         )
     return table
+
+
+def _levels(bounds: Sequence[Bound]) -> str:
+    """The level that their intervals reach: ``95 %``, of 5 boots ``93.75 %``, or both."""
+    levels = {min(0.95, bound.interval.level) for bound in bounds if bound.interval is not None} or {0.95}
+    return " or ".join(f"{level * 100:.4g} %" for level in sorted(levels, reverse=True))
 
 
 def _empty(*heads: str) -> Table:

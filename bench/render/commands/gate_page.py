@@ -137,18 +137,14 @@ def gate_drawings(result: GateResult, ratios: Mapping[str, tuple[float, ...]]) -
 def _drawings(result: GateResult, rows: Sequence[ChangeRow], *, paired: bool) -> Iterator[Drawing]:
     stored = result.a is not None and result.a.kind == "baseline"
     seen = "dots: pairs of one block · " if paired else "A is stored · " if stored else ""
-    drawing = draw(
+    return draw(
         rows,
         name="gate",
-        scenario="",
         title=headline(result),
         subtitle=f"B against A · {seen}host {result.fingerprint}",
-        topic="B against A",
         how=_HOW,
         foot=f"host {result.fingerprint} · {clean(result.created_at[:10])} · boxbench {clean(result.boxbench)}",
     )
-    if drawing is not None:
-        yield drawing
 
 
 def _change(row: GateRow, points: tuple[float, ...]) -> ChangeRow | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
@@ -57,13 +57,11 @@ class ChangeRow:
     loud: bool = False
 
 
-def draw(
-    rows: Sequence[ChangeRow], *, name: str, scenario: str, title: str, subtitle: str, topic: str, how: str, foot: str
-) -> Drawing | None:
-    """The figure of the first rows that have a finite ratio above 0; None when there is none."""
+def draw(rows: Sequence[ChangeRow], *, name: str, title: str, subtitle: str, how: str, foot: str) -> Iterator[Drawing]:
+    """The figure of the first rows that have a finite ratio above 0; none when there is no such row."""
     shown = [row for row in rows if 0 < row.value < _FAR][:MOST_ROWS]
     if not shown:
-        return None
+        return
     order = list(dict.fromkeys(row.group for row in shown))
     shown.sort(key=lambda row: order.index(row.group))
     groups = len(order)
@@ -72,16 +70,16 @@ def draw(
     axes = add_axes(figure, left_in=_LABEL_IN, bottom_in=0.42, right_in=0.12 + 0.083 * longest, top_in=0.66)
     _scale(axes, shown)
     _fill(axes, shown)
-    return Drawing(
+    yield Drawing(
         name=name,
-        scenario=scenario,
+        scenario="",
         title=title,
         alt=_alt(shown),
         how=how,
         canvas=figure,
         table=_table(shown),
         kind="ratios",
-        topic=topic,
+        topic="B against A",
         foot=foot,
         order=1,
         data=_data(shown),

@@ -22,9 +22,9 @@ _ROWS: Final = 3
 _ROW_PT: Final = 11
 
 _HOW = (
-    "Each point is one commit, oldest on the left: the median of its boots with its 95 % interval. Lines are the "
-    "levels between change points; a shaded span shows where the change may be. A cross at the top means that most "
-    "boots failed. Of counts of instructions the interval is the range of the runs."
+    "Each point is one commit, oldest on the left: the median of its boots with its 95 % interval (of 5 boots "
+    "93.75 %). Lines are the levels between change points; a shaded span shows where the change may be. A cross at the "
+    "top means that most boots failed. Of counts of instructions the interval is the range of the runs."
 )
 
 

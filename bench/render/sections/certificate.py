@@ -13,6 +13,7 @@ from rich.text import Text
 
 from bench.certificate.facts import FACT, proves
 from bench.certificate.judge import difference, rejudged
+from bench.plan.trials import FIRST_START
 from bench.records.certificate import Certificate, Finding, Status
 from bench.records.manifest import Manifest
 from bench.render.sections.table import ReportTable
@@ -68,7 +69,7 @@ def certificate_view(certificate: Certificate) -> CertificateView:
     """The view of one certificate."""
     must = [finding for finding in certificate.findings if finding.must]
     reported = [finding for finding in certificate.findings if not finding.must]
-    boxes = [clean(name) for name in certificate.boxes]
+    boxes = [_box(name) for name in certificate.boxes]
     tables = (
         ReportTable("must be equal", ("fact", "asked for", *boxes, "result"), _rows(must, certificate)),
         ReportTable("reported", ("fact", *boxes, "result"), _rows(reported, certificate)),
@@ -88,13 +89,13 @@ def sentence(certificate: Certificate) -> str:
         by.setdefault(finding.status, []).append(finding)
     digest = certificate.finding("digest")
     tree = f" (tree digest {digest.asked[:12]})" if digest and digest.asked and digest.status == "equal" else ""
-    names = _listed([clean(name) for name in certificate.boxes])
+    names = _listed([_box(name) for name in certificate.boxes])
     parts = [f"Seen from inside, {names} {'agree' if len(certificate.boxes) > 1 else 'is as asked for'}"]
     parts[0] += f" in {len(by.get('equal', []))} of {len(must)} facts that must be equal{tree}"
     parts += [f"NOT EQUAL: {_listed(_titles(by['unequal']))}"] if "unequal" in by else []
     parts += [f"declared different: {', '.join(_declared(f) for f in by['declared'])}"] if "declared" in by else []
     parts += [f"unknown: {', '.join(_unknown(f) for f in by['unknown'])}"] if "unknown" in by else []
-    parts += [f"{clean(name)}: {clean(why)}" for name, why in certificate.silent.items()]
+    parts += [f"{_box(name)}: {clean(why)}" for name, why in certificate.silent.items()]
     return "; ".join(parts) + "."
 
 
@@ -141,7 +142,7 @@ def _reasons(certificate: Certificate) -> tuple[tuple[str, ...], ...]:
     for finding in certificate.findings:
         boxes: dict[str, list[str]] = {}
         for name, why in finding.why.items():
-            boxes.setdefault(why, []).append(clean(name))
+            boxes.setdefault(why, []).append(_box(name))
         reasons = [f"{', '.join(names)}: {clean(why)}" for why, names in boxes.items()]
         reasons += [f"declared: {clean(finding.declared)}"] if finding.status == "declared" and finding.declared else []
         if reasons:
@@ -161,7 +162,14 @@ def _declared(finding: Finding) -> str:
 def _unknown(finding: Finding) -> str:
     asked = finding.asked or ""
     silent = [box for box, value in finding.seen.items() if value is None or not proves(finding.fact, asked, value)]
-    return f"{FACT[finding.fact].title} in {_listed([clean(name) for name in silent])}"
+    return f"{FACT[finding.fact].title} in {_listed([_box(name) for name in silent])}"
+
+
+def _box(name: str) -> str:
+    """``docker (first start)`` for ``docker, first start``, which a list of boxes would tear apart."""
+    shown = clean(name)
+    first = f", {FIRST_START}"
+    return f"{shown.removesuffix(first)} ({FIRST_START})" if shown.endswith(first) else shown
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -508,3 +508,12 @@ def test_what_looks_like_a_number_and_is_none_is_unequal(changes: dict[str, str 
 @pytest.mark.parametrize("value", ["²", "9" * 20])
 def test_a_size_that_is_none_is_shown_as_it_is(value: str) -> None:
     assert FACT["memory_usable"].show(value) == value
+
+
+def test_a_first_start_in_a_list_of_boxes_is_no_two_boxes() -> None:
+    view = certificate_view(
+        certificate(inspection("docker, first start"), inspection(), inspection("libvirt/tcg", GUEST))
+    )
+    assert "docker (first start), docker and libvirt/tcg agree" in view.sentence
+    assert view.tables[0].head[2:4] == ("docker (first start)", "docker")
+    assert all("docker, first start" not in cell for table in view.tables for row in table.rows for cell in row)

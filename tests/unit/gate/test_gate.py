@@ -348,6 +348,17 @@ def test_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert json.loads(capsys.readouterr().out)["verdict"] == "regressed"
 
 
+@pytest.mark.parametrize(("blocks", "level"), [(5, "93.75 %"), (9, "95 %")])
+def test_limits_name_the_level_of_their_intervals(tmp_path: Path, blocks: int, level: str) -> None:
+    manifest = make_manifest(("hello",), blocks=blocks)
+    file = tmp_path / "bounds.toml"
+    file.write_text('[[bound]]\ntarget = "docker"\nmetric = "endpoint.ready"\nmax = "1s"\n')
+    found = check_bounds(read_bounds(file), boots_of(manifest, make_records(manifest, troubles=False)), label="c")
+    console = Console(record=True, width=120)
+    console.print(gate_report(found))
+    assert f"median [{level}]" in console.export_text()
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
