@@ -1,11 +1,12 @@
 "use strict";
 // The overview and the chart of a report. All text is set as text, never as markup. Nothing is requested.
 (async () => {
-  const LIMIT = {bytes: 64e6, cells: 5000, rows: 300000, points: 1000, text: 2000, shown: 200, lanes: 60};
+  const LIMIT = {bytes: 64e6, list: 300000, text: 2000, shown: 200, lanes: 60};
   const $ = id => document.getElementById("x_" + id);
   const make = (name, attributes = {}, ...inner) => fill(document.createElement(name), attributes, inner);
   const draw = (name, attributes = {}, ...inner) =>
     fill(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, inner);
+  const line = (name, x1, x2, y1, y2) => draw("line", {class: name, x1, x2, y1, y2});
   function fill(node, attributes, inner) {
     for (const key in attributes) node.setAttribute(key, attributes[key]);
     node.append(...inner);
@@ -14,47 +15,48 @@
 
   // --- reading a report.json, which may be anything ---
   function refuse(why) { throw new Error(why); }
-  const list = (value, most, what) =>
-    Array.isArray(value) && value.length <= most ? value : refuse(`${what} is no list of at most ${most}`);
+  const list = check => (value, what) => Array.isArray(value) && value.length <= LIMIT.list
+    ? value.map(one => check(one, what)) : refuse(`${what} is no list of at most ${LIMIT.list}`);
   const text = (value, what) => typeof value === "string" && value.length <= LIMIT.text
     ? value.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "") : refuse(`${what} is no text of at most ${LIMIT.text}`);
   const number = (value, what) => value == null ? null : value === "inf" ? Infinity
     : Number.isFinite(value) && Math.abs(value) < 1e300 ? value : refuse(`${what} is no number`);
-  const whole = (value, below, what) =>
+  const whole = below => (value = 0, what) =>
     Number.isInteger(value) && value >= 0 && value < below ? value : refuse(`${what} is no number below ${below}`);
+  const count = whole(1e9), words = (value = "", what) => text(value, what), yes = value => value === true;
+  // Which part is checked how.
+  const METRIC = {name: text, label: text, unit: text};
+  const CELL = {scenario: text, box: text, colour: value => /^[a-z]-[a-z0-9-]+$/.test(value) ? value : "ink", hollow: yes,
+    boots: count, blocks: list(count)};
+  const ROW = {main: yes, range: yes, n: count, failed: count, doubts: count, median: number, low: number, high: number,
+    p95: number, ratio: number, ratio_low: number, ratio_high: number, shown: words, p95_shown: words, ratio_shown: words,
+    verdict: words, points: list(number)};
+  const WHOLE = {facts: list(([name, value]) => [text(name, "fact"), text(value, "fact")]), campaign: text, created_at: text,
+    boxbench: text, source: text};
+  const checked = (one, parts) => Object.fromEntries(Object.entries(parts).map(([name, check]) => [name, check(one[name], name)]));
 
-  const each = (one, check, ...names) => Object.fromEntries(names.map(name => [name, check(one[name], name)]));
-
-  function read(json, side) {
+  function read(json, campaign) {
     let raw;
     try { raw = JSON.parse(json); } catch { refuse("it is not JSON"); }
     if (raw?.format !== "boxbench report") refuse("it is not the report.json of a report");
     if (raw.version !== 1) refuse("this page reads version 1, and it has another one");
-    const metrics = list(raw.metrics, LIMIT.cells, "metrics").map(one => ({
-      name: text(one?.name, "name"), label: text(one.label, "label"), unit: text(one.unit, "unit")}));
-    const cells = list(raw.cells, LIMIT.cells, "cells").map(one => ({
-      scenario: text(one?.scenario, "scenario"), box: text(one.box, "box"),
-      colour: /^[a-z]-[a-z0-9-]+$/.test(one.colour) ? one.colour : "ink", hollow: one.hollow === true,
-      boots: whole(one.boots ?? 0, 1e9, "boots"),
-      blocks: list(one.blocks, LIMIT.points, "blocks").map(block => whole(block, 1e9, "block"))}));
-    const rows = list(raw.rows, LIMIT.rows, "rows").map(one => ({
-      side, ...cells[whole(one?.cell, cells.length, "cell")], metric: metrics[whole(one.metric, metrics.length, "metric")],
-      main: one.main === true, range: one.range === true, n: whole(one.n, 1e9, "n"),
-      failed: whole(one.failed ?? 0, 1e9, "failed"), doubts: whole(one.doubts ?? 0, 1e9, "doubts"),
-      ...each(one, number, "median", "low", "high", "p95", "ratio", "ratio_low", "ratio_high"),
-      ...each(one, (value, what) => text(value ?? "", what), "shown", "p95_shown", "ratio_shown", "verdict"),
-      points: list(one.points, LIMIT.points, "points").map(point => number(point, "point"))}));
-    const facts = list(raw.facts, LIMIT.points, "facts").map(([name, value]) => [text(name, "fact"), text(value, "fact")]);
-    facts.push(["boxbench", text(raw.boxbench, "boxbench")], ["source", text(raw.source, "source")]);
-    return {rows, facts: new Map(facts),
-      name: `${text(raw.campaign, "campaign")} of ${text(raw.created_at, "created_at").slice(0, 16).replace("T", " ")}`};
+    const metrics = list(one => checked(one, METRIC))(raw.metrics, "metrics");
+    const cells = list(one => checked(one, CELL))(raw.cells, "cells");
+    // A row has a value for each column of the table, by the column's name.
+    const rows = list(one => {
+      const {boots: all, ...cell} = cells[whole(cells.length)(one.cell ?? -1, "cell")], row = checked(one, ROW);
+      const {label: metric, name, unit} = metrics[whole(metrics.length)(one.metric ?? -1, "metric")];
+      return {campaign, ...cell, metric, name, unit, all, ...row, boots: row.n, median_shown: row.shown};
+    })(raw.rows, "rows");
+    const found = checked(raw, WHOLE);
+    return {rows, facts: new Map([...found.facts, ["boxbench", found.boxbench], ["source", found.source]]),
+      name: `${found.campaign} of ${found.created_at.slice(0, 16).replace("T", " ")}`};
   }
 
   // --- numbers ---
-  const SCALES = {ns: [[1e9, "s"], [1e6, "ms"], [1e3, "µs"], [1, "ns"]],
-    bytes: [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"], [1, "B"]],
-    per_s: [[1e9, "G/s"], [1e6, "M/s"], [1e3, "k/s"], [1, "/s"]],
-    bytes_per_s: [[2 ** 30, "GiB/s"], [2 ** 20, "MiB/s"], [2 ** 10, "KiB/s"], [1, "B/s"]]};
+  const steps = (base, ...names) => names.map((name, place) => [base ** (3 - place), name]);
+  const SCALES = {ns: steps(1e3, "s", "ms", "µs", "ns"), bytes: steps(1024, "GiB", "MiB", "KiB", "B"),
+    per_s: steps(1e3, "G/s", "M/s", "k/s", "/s"), bytes_per_s: steps(1024, "GiB/s", "MiB/s", "KiB/s", "B/s")};
   const scale = (value, unit) => {
     const known = SCALES[unit] || [[1, ""]];
     return known.find(([size]) => Math.abs(value) >= 0.9995 * size) || known[known.length - 1];
@@ -98,31 +100,26 @@
   }
   const unique = values => [...new Set(values)];
   const named = values => unique(values).map(value => [value, value]);
-  const metricsOf = found => [...new Map(found.map(row => [row.metric.name, row.metric.label]))];
+  const metricsOf = found => [...new Map(found.map(row => [row.name, row.metric]))];
 
   // --- the table ---
-  const COLUMNS = [
-    ["campaign", row => row.side], ["scenario", row => row.scenario], ["box", row => row.box],
-    ["metric", row => row.metric.label], ["boots", row => row.n, row => row.n],
-    ["median", row => row.shown, row => row.median ?? -1], ["ratio", row => row.ratio_shown || "–", row => row.ratio ?? -1],
-    ["verdict", row => row.verdict || "–"], ["p95", row => row.p95_shown || "–", row => row.p95 ?? -1],
-    ["failed", row => row.failed, row => row.failed], ["doubts", row => row.doubts, row => row.doubts]];
-  const USUAL = ["scenario", "box", "metric", "boots", "median", "ratio", "verdict"];
+  const COLUMNS = ["campaign", "scenario", "box", "metric", "boots", "median", "ratio", "verdict", "p95", "failed", "doubts"];
+  const FILE = ["campaign", "scenario", "box", "metric", "unit", "boots", "failed", "doubts", "median", "low", "high", "between", "p95",
+    "ratio", "ratio_low", "ratio_high", "verdict"];
+  const shownOf = (row, name) => { const value = row[`${name}_shown`] ?? row[name]; return value === "" ? "–" : String(value); };
   const shownColumns = () => {
-    const wanted = state.c ? state.c.split(".") : [...USUAL, ...(other ? ["campaign"] : [])];
-    const found = COLUMNS.filter(([name]) => wanted.includes(name));
-    return found.length ? found : COLUMNS.slice(1, 8);
+    const wanted = state.c.split("."), found = COLUMNS.filter(name => wanted.includes(name));
+    return found.length ? found : COLUMNS.slice(other ? 0 : 1, 8);
   };
   function chosen() {
     const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
     const found = rows().filter(row => (!state.s || row.scenario === state.s) && (!state.b || row.box === state.b)
-      && (state.m === "main" ? row.main : !state.m || row.metric.name === state.m)
-      && words.every(word => `${row.scenario} ${row.box} ${row.metric.label} ${row.verdict}`.toLowerCase().includes(word)));
-    const column = COLUMNS.find(([name]) => name === state.o.replace("-", ""));
-    if (!column) return found;
-    const key = column[2] || column[1], sign = state.o.startsWith("-") ? -1 : 1;
-    const order = (a, b) => typeof a === "number" ? (a < b ? -1 : a > b ? 1 : 0) : a.localeCompare(b, "en", {numeric: true});
-    return found.sort((a, b) => sign * order(key(a), key(b)));
+      && (state.m === "main" ? row.main : !state.m || row.name === state.m)
+      && words.every(word => `${row.scenario} ${row.box} ${row.metric} ${row.verdict}`.toLowerCase().includes(word)));
+    const column = state.o.replace("-", ""), sign = state.o.startsWith("-") ? -1 : 1;
+    if (!COLUMNS.includes(column)) return found;
+    const order = (a, b) => typeof a === "string" ? a.localeCompare(b, "en", {numeric: true}) : a < b ? -1 : a > b ? 1 : 0;
+    return found.sort((a, b) => sign * order(a[column] ?? -1, b[column] ?? -1));
   }
   function sortBy(name) {
     state.o = state.o === name ? `-${name}` : state.o === `-${name}` ? "" : name;
@@ -131,16 +128,16 @@
   }
   function table() {
     const found = chosen(), columns = shownColumns();
-    const head = columns.map(([name]) => {
+    const head = columns.map(name => {
       const button = make("button", {type: "button", "data-name": name}, name);
       button.addEventListener("click", () => sortBy(name));
       const sorted = state.o === name ? "ascending" : state.o === `-${name}` ? "descending" : "none";
       return make("th", {scope: "col", "aria-sort": sorted}, button);
     });
-    const body = found.slice(0, LIMIT.shown).map(row => make("tr", {}, ...columns.map(([name, value]) => {
+    const body = found.slice(0, LIMIT.shown).map(row => make("tr", {}, ...columns.map(name => {
       const cell = make(name === "box" ? "th" : "td", {"data-label": name, ...(name === "box" && {scope: "row"})});
       if (name === "box") cell.append(make("i", {class: `swatch ${row.colour}${row.hollow ? " hollow" : ""}`, "aria-hidden": "true"}));
-      String(value(row)).split(/(?<=[\/=,])/).forEach((part, place) => cell.append(...(place ? [make("wbr")] : []), part));
+      shownOf(row, name).split(/(?<=[\/=,])/).forEach((part, place) => cell.append(...(place ? [make("wbr")] : []), part));
       return cell;
     })));
     $("rows").tHead.replaceChildren(make("tr", {}, ...head));
@@ -150,34 +147,30 @@
       : `${found.length} row${found.length === 1 ? "" : "s"}.`;
   }
   function columnBoxes() {
-    const shown = shownColumns().map(([name]) => name);
-    $("columns").replaceChildren(...COLUMNS.filter(([name]) => other || name !== "campaign").map(([name]) => {
+    const shown = shownColumns();
+    $("columns").replaceChildren(...COLUMNS.slice(other ? 0 : 1).map(name => {
       const box = make("input", {type: "checkbox", value: name});
       box.checked = shown.includes(name);
       box.addEventListener("change", () => {
         state.c = [...$("columns").querySelectorAll("input:checked")].map(one => one.value).join(".");
-        table();
-        keep();
+        show();
       });
       return make("label", {}, box, name);
     }));
   }
-  const inMarkdown = value => String(value).replace(/[\\|`*_<>[\]]/g, "\\$&");
+  const inMarkdown = value => value.replace(/[\\|`*_<>[\]]/g, "\\$&");
   function markdown() {
     const columns = shownColumns();
-    return [columns.map(([name]) => name), columns.map(() => "---"),
-      ...chosen().map(row => columns.map(([, value]) => inMarkdown(value(row))))]
-      .map(cells => `| ${cells.join(" | ")} |`).join("\n") + "\n";
+    return [columns, columns.map(() => "---"), ...chosen().map(row => columns.map(name => inMarkdown(shownOf(row, name))))]
+      .map(cells => `| ${cells.join(" | ")} |\n`).join("");
   }
   // A spreadsheet would run a text that begins like a formula.
   const inCsv = value => value === Infinity ? "inf" : typeof value === "number" ? value : value === null ? ""
     : `"${value.replace(/^(?=[=+\-@\t\r])/, "'").replaceAll('"', '""')}"`;
   function csv() {
-    const names = ["campaign", "scenario", "box", "metric", "unit", "boots", "failed", "doubts", "median", "low", "high",
-      "between", "p95", "ratio", "ratio_low", "ratio_high", "verdict"];
-    return [names, ...chosen().map(row => [row.side, row.scenario, row.box, row.metric.name, row.metric.unit, row.n, row.failed,
-      row.doubts, row.median, row.low, row.high, row.low === null ? "" : row.range ? "range" : "95 % interval", row.p95,
-      row.ratio, row.ratio_low, row.ratio_high, row.verdict])].map(cells => cells.map(inCsv).join(",")).join("\r\n") + "\r\n";
+    const between = row => row.low === null ? "" : row.range ? "range" : "95 % interval";
+    const lines = chosen().map(row => ({...row, metric: row.name, between: between(row)}));
+    return [FILE, ...lines.map(line => FILE.map(name => line[name]))].map(cells => cells.map(inCsv).join(",") + "\r\n").join("");
   }
   async function copy() {
     const words = markdown();
@@ -201,11 +194,11 @@
   // --- the chart ---
   const LANE = 64, TOP = 8, EDGE = 14;
   let lanes = [], at = [-1, -1];
-  const part = row => row.blocks.length < row.boots;
+  const part = row => row.blocks.length < row.all;
   const told = (lane, place) => {
-    const {row, dots} = lanes[lane], who = (other ? `${row.side} campaign, ` : "") + row.box;
+    const {row, dots} = lanes[lane], who = (other ? `${row.campaign} campaign, ` : "") + row.box;
     if (place < 0) return `${who}: median ${row.shown}, ${row.n} boots${row.failed ? `, ${row.failed} failed` : ""}`;
-    return `${who}, block ${dots[place].block}: ${say(dots[place].value, row.metric.unit)}; `
+    return `${who}, block ${dots[place].block}: ${say(dots[place].value, row.unit)}; `
       + `${place + 1} of ${dots.length}${part(row) ? " shown" : ""} in order of size`;
   };
   function ticks(low, high, log, unit) {
@@ -223,7 +216,7 @@
     return found;
   }
   function chart() {
-    const found = rows().filter(row => row.scenario === state.e && row.metric.name === state.x);
+    const found = rows().filter(row => row.scenario === state.e && row.name === state.x);
     lanes = found.slice(0, LIMIT.lanes).map(row => ({row, dots: row.points.map((value, place) => ({value, block: row.blocks[place]}))
       .filter(dot => dot.value !== null).sort((a, b) => a.value - b.value)}));
     at = [-1, -1];
@@ -234,12 +227,12 @@
     const low = log ? least / 1.1 : Math.min(0, least), high = log ? most * 1.1 : most > 0 ? most * 1.03 : low < 0 ? 0 : 1;
     const way = log ? Math.log : value => value;
     const x = value => value === Infinity ? width - 5 : EDGE + (width - 2 * EDGE) * (way(value) - way(low)) / (way(high) - way(low));
-    const unit = found[0]?.metric.unit ?? "";
+    const unit = found[0]?.unit ?? "";
     const svg = draw("svg", {viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true"});
     const fits = Math.floor(width / 75);
     const marks = all.length ? ticks(low, high, log, unit) : [];
     for (const value of marks.filter((_, place) => place % Math.ceil(marks.length / fits) === 0))
-      svg.append(draw("line", {class: "grid", x1: x(value), x2: x(value), y1: TOP, y2: height - 24}),
+      svg.append(line("grid", x(value), x(value), TOP, height - 24),
         draw("text", {class: "tick", x: Math.min(Math.max(x(value), 22), width - 26), y: height - 8, "text-anchor": "middle"},
           say(value, unit).replace(/\.0+(?!\d)|(\.\d*[1-9])0+(?!\d)/, "$1")));
     lanes.forEach((lane, number) => svg.append(oneLane(lane, TOP + LANE * number, x)));
@@ -247,22 +240,22 @@
     $("chart").replaceChildren(svg);
     lanes.forEach(lane => lane.x = x);
     $("point").textContent = found.length ? "" : "No box has this metric.";
-    const some = unique(lanes.filter(({row}) => part(row)).map(({row}) => `${row.blocks.length} of ${row.boots}`));
+    const some = unique(lanes.filter(({row}) => part(row)).map(({row}) => `${row.blocks.length} of ${row.all}`));
     $("part").textContent = (some[0] ? `Dots: ${some.join(", ")} boots of a box, evenly chosen; median and bar are of all. ` : "")
       + (found[LIMIT.lanes] ? `The first ${LIMIT.lanes} of ${found.length} boxes.` : "");
   }
   function oneLane({row, dots}, top, x) {
-    const group = draw("g", {class: row.colour}), y = top + 36, second = row.side !== "this";
+    const group = draw("g", {class: row.colour}), y = top + 36, second = row.campaign !== "this";
     group.append(draw("text", {class: "lane", x: EDGE, y: top + 16}, `${second ? "other: " : ""}${row.box}  ${row.shown}`));
     if (Number.isFinite(row.low) && row.high !== null)
-      group.append(draw("line", {class: row.range ? "range" : "interval", x1: x(row.low), x2: x(row.high), y1: y + 15, y2: y + 15}));
+      group.append(line(row.range ? "range" : "interval", x(row.low), x(row.high), y + 15, y + 15));
     dots.forEach((dot, place) => {
       const shape = {class: `dot${row.hollow ? " hollow" : ""}`};
       const cx = x(dot.value), cy = dot.y = y + ((place * 0.618) % 1 - 0.5) * 18;
       group.append(second ? draw("rect", {...shape, x: cx - 3.5, y: cy - 3.5, width: 7, height: 7})
         : draw("circle", {...shape, cx, cy, r: 4}));
     });
-    if (row.median !== null) group.append(draw("line", {class: "median", x1: x(row.median), x2: x(row.median), y1: y - 12, y2: y + 19}));
+    if (row.median !== null) group.append(line("median", x(row.median), x(row.median), y - 12, y + 19));
     return group;
   }
   function go(lane, place) {
@@ -337,26 +330,32 @@
     chart();
     show();
   }
-  const changes = {scenario: "s", box: "b", metric: "m", find: "q"};
-  for (const id in changes) $(id).addEventListener("input", event => { state[changes[id]] = event.target.value; show(); });
-  $("chart-scenario").addEventListener("input", event => { state.e = event.target.value; renew(); });
-  $("chart-metric").addEventListener("input", event => { state.x = event.target.value; chart(); keep(); });
-  $("log").addEventListener("change", event => { state.l = event.target.checked ? "1" : ""; chart(); keep(); });
-  $("copy").addEventListener("click", copy);
-  $("save").addEventListener("click", save);
-  $("other").addEventListener("change", event => event.target.files[0] && open(event.target.files[0]));
+  const on = (node, names, what) => names.split(" ").forEach(name => node.addEventListener(name, what));
+  const choose = (id, key, then) => on($(id), "input", ({target}) => {
+    state[key] = target.type === "checkbox" ? (target.checked ? "1" : "") : target.value;
+    then();
+    keep();
+  });
+  choose("scenario", "s", table);
+  choose("box", "b", table);
+  choose("metric", "m", table);
+  choose("find", "q", table);
+  choose("chart-scenario", "e", renew);
+  choose("chart-metric", "x", chart);
+  choose("log", "l", chart);
+  on($("copy"), "click", copy);
+  on($("save"), "click", save);
+  on($("other"), "change", ({target}) => target.files[0] && open(target.files[0]));
   // The same file may have changed since.
-  $("other").addEventListener("click", event => { event.target.value = ""; });
-  $("close").addEventListener("click", () => { other = null; $("other").value = $("other-said").textContent = ""; renew(); $("other").focus(); });
+  on($("other"), "click", ({target}) => { target.value = ""; });
+  on($("close"), "click", () => { other = null; $("other").value = $("other-said").textContent = ""; renew(); $("other").focus(); });
   const area = $("chart");
-  area.addEventListener("keydown", press);
-  area.addEventListener("focus", () => at[0] < 0 && lanes.length && area.matches(":focus-visible") && go(0, -1));
-  area.addEventListener("pointermove", point);
-  area.addEventListener("pointerdown", point);
-  area.addEventListener("pointerleave", leave);
-  area.addEventListener("blur", leave);
-  addEventListener("hashchange", () => { if (location.hash.startsWith("#v=")) { load(); renew(); } });
-  addEventListener("keydown", event => event.key === "Escape" && leave());
+  on(area, "keydown", press);
+  on(area, "focus", () => at[0] < 0 && lanes.length && area.matches(":focus-visible") && go(0, -1));
+  on(area, "pointermove pointerdown", point);
+  on(area, "pointerleave blur", leave);
+  on(window, "hashchange", () => { if (location.hash.startsWith("#v=")) { load(); renew(); } });
+  on(window, "keydown", event => event.key === "Escape" && leave());
   for (const node of document.querySelectorAll("[data-script]")) node.hidden = false;
   load();
   renew();
