@@ -105,6 +105,7 @@ def page_environment() -> Environment:
     environment.filters["code"] = code
     environment.filters["parts"] = parts
     environment.filters["upright"] = upright
+    environment.filters["whole"] = whole
     return environment
 
 
@@ -132,6 +133,14 @@ def upright(table: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
     if len(table[0]) <= max(_MOST_COLUMNS, len(table)):
         return table
     return tuple(zip(*table, strict=True))
+
+
+_UNIT: Final = re.compile(r"(?<=\d) (?=(?:%|[nµm]?s|[KMGT]?i?B)(?!\w))")
+
+
+def whole(text: str) -> str:
+    """Text whose lines do not end between a number and its unit."""
+    return _UNIT.sub("\u00a0", text)
 
 
 _CODE: Final = re.compile(r"`([^`]+)`")

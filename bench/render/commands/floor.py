@@ -53,8 +53,9 @@ def _share(level: Level | None) -> str:
 def floor_notes(floors: Floors) -> tuple[str, ...]:
     """Notes for readers of the table."""
     terms = floors.terms
+    goal = "is ready" if floors.goal == "ready" else f"has {clean(floors.goal)}"
     notes = [
-        f"A boot works when the box is {floors.goal} in time, then {_duty(terms.exercise)}, "
+        f"A boot works when the box {goal} in time, then {_duty(terms.exercise)}, "
         "and lives until it is asked to stop. "
         f"At the floor {terms.confirmations} of {terms.confirmations} boots worked. Searched from "
         f"{format_bytes(terms.lowest_bytes)} to {format_bytes(terms.highest_bytes)} in steps of "

@@ -27,7 +27,8 @@ def write_floor_page(floors: Floors, directory: Path) -> Path:
 def floor_content(floors: Floors, directory: Path) -> Content:
     """The page's content."""
     found = "; ".join(f"{clean(one.box)} {format_floor(one)}" for one in floors.floors)
-    host = ", ".join(clean(str(floors.host.get(key, ""))) for key in ("cpu_model", "kernel_release", "distribution"))
+    facts = (clean(str(floors.host.get(key, ""))) for key in ("cpu_model", "kernel_release", "distribution"))
+    host = ", ".join(filter(None, facts)) or "unknown host"
     return Content(
         kind=KIND,
         verdict=f"The least memory in which {clean(floors.scenario)} works: {found or 'nothing was tried'}",

@@ -270,6 +270,11 @@ def test_the_table_of_floors() -> None:
     ]
 
 
+@pytest.mark.parametrize(("goal", "words"), [("ready", "is ready in time"), ("replied", "has replied in time")])
+def test_the_note_says_in_words_what_a_boot_had_to_reach(goal: str, words: str) -> None:
+    assert words in floor_notes(_floors(_found()).model_copy(update={"goal": goal}))[0]
+
+
 def test_output_of_a_box_cannot_break_the_report() -> None:
     text = floor_markdown(_floors(_found()))
     assert "\x1b" not in text

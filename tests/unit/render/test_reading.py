@@ -14,7 +14,7 @@ from bench.plan.trials import build_plan
 from bench.records.manifest import SittingEntry
 from bench.records.record import Endpoint
 from bench.render.figures import campaign_figures
-from bench.render.html import seams
+from bench.render.html import seams, whole
 from bench.render.markdown import report as to_markdown
 from bench.render.redo import redo_command, redo_lines
 from bench.render.report import write_report
@@ -137,3 +137,8 @@ def test_the_commands_of_every_sitting_can_be_pasted(warmups: int) -> None:
     view = build_view(analyse(manifest, make_records(manifest, THREE)))
     text = "\n".join(redo_lines(manifest))
     assert text in to_markdown(view)
+
+
+def test_a_number_and_its_unit_stay_on_one_line() -> None:
+    assert whole("+13.1 % [2 ms, 3 s] of 1.5 MiB") == "+13.1\u00a0% [2\u00a0ms, 3\u00a0s] of 1.5\u00a0MiB"
+    assert whole("5 starts, 3 small boxes") == "5 starts, 3 small boxes"

@@ -163,8 +163,8 @@ def test_the_headline_keeps_its_bound_and_no_bound_is_there_twice() -> None:
         "at least 1 s."
     )
     page = _page(_answer().model_copy(update={"headline": said}))
-    assert "<h1>Simulated: the last is up after 3.20 s.</h1>" in page
-    assert "libvirt/tcg has an emulated CPU. No estimate, but a bound: docker: at least 1 s.</p>" in page
+    assert "<h1>Simulated: the last is up after 3.20\u00a0s.</h1>" in page
+    assert "libvirt/tcg has an emulated CPU. No estimate, but a bound: docker: at least 1\u00a0s.</p>" in page
     assert "A bound, no estimate" not in page
 
 
