@@ -47,6 +47,8 @@ def test_it_fits_every_width(browser: Chromium, page: Path, width: int) -> None:
     assert opened.small_targets() == []
     if width >= 1280:
         assert opened.scrolled() == []
+    if width == 320:
+        assert opened.violations() == []
 
 
 def test_a_wide_table_says_on_a_phone_that_there_is_more(browser: Chromium, page: Path) -> None:

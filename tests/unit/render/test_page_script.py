@@ -137,6 +137,40 @@ def test_every_boot_is_reached_by_keyboard(opened: Opened) -> None:
     assert page.evaluate("document.activeElement.id") == "x_chart-metric"
 
 
+def test_all_of_explore_is_done_by_keyboard_alone(opened: Opened) -> None:
+    page = opened.page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    press = page.keyboard.press
+    tab_to(page, "#x_metric")
+    press("ArrowDown")  # from the main ones to all
+    expect(page.locator("#x_count")).to_contain_text("rows")
+    tab_to(page, "#x_find")
+    page.keyboard.type("docker ready")
+    assert {row[1] for row in rows(page)} == {"docker"}
+    tab_to(page, "#x_copy")
+    press("Enter")
+    expect(page.locator("#x_said")).not_to_be_empty()
+    tab_to(page, "#x_save")
+    with page.expect_download() as saving:
+        press("Enter")
+    assert Path(saving.value.path()).read_text(encoding="utf-8").startswith('"campaign"')
+    tab_to(page, "#x_columns input[value=p95]")
+    press("Space")
+    assert page.evaluate("document.activeElement.value") == "p95", "the focus stays where the reader is"
+    tab_to(page, "#x_rows button[data-name=p95]")
+    press("Enter")
+    assert page.get_attribute("#x_rows th:has([data-name=p95])", "aria-sort") == "ascending"
+    tab_to(page, "#x_log")
+    press("Space")
+    assert page.is_checked("#x_log")
+    assert "l=1" in page.url
+    tab_to(page, "#x_chart")
+    press("End")
+    expect(page.locator("#x_point")).to_contain_text(", block ")
+    press("Tab")
+    assert page.evaluate("document.activeElement.id") == "x_other", "the chart keeps nobody"
+
+
 def test_text_at_the_pointer_can_be_dismissed(opened: Opened) -> None:
     page, said = opened.page, opened.page.locator("#x_point")
     page.locator("#x_chart .dot").last.hover()
