@@ -137,7 +137,7 @@
     const body = found.slice(0, LIMIT.shown).map(row => make("tr", {}, ...columns.map(name => {
       const cell = make(name === "box" ? "th" : "td", {"data-label": name, ...(name === "box" && {scope: "row"})});
       if (name === "box") cell.append(make("i", {class: `swatch ${row.colour}${row.hollow ? " hollow" : ""}`, "aria-hidden": "true"}));
-      shownOf(row, name).split(/(?<=[\/=,])/).forEach((part, place) => cell.append(...(place ? [make("wbr")] : []), part));
+      shownOf(row, name).split(/(?<=[\/=]|,(?![^[(]*[\])]))/).forEach((part, place) => cell.append(...(place ? [make("wbr")] : []), part));
       return cell;
     })));
     $("rows").tHead.replaceChildren(make("tr", {}, ...head));
