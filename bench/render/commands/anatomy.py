@@ -18,6 +18,7 @@ from bench.anatomy.model import Anatomy, CellAnatomy, Limits, Overhead, StartAna
 from bench.anatomy.steps import explained, step_named
 from bench.render.figures.base import Figure, finish, styled, write_figure
 from bench.render.figures.waterfall import draw
+from bench.render.sections.problems import doubt_kinds
 from bench.render.text import bracket, clean, file_stem, format_estimate, quantity
 from bench.util.durable import replace_file
 from bench.util.errors import CampaignError
@@ -116,10 +117,16 @@ def _footer(cell: CellAnatomy) -> Text:
     text.append(f"tracing: {describe_overhead(cell.overhead)}", style="dim")
     for refused in cell.refused:
         text.append(f"\nnot used: {clean(refused)}", style="yellow")
-    doubtful = sum(bool(start.doubts) for start in cell.starts)
-    if doubtful:
-        text.append(f"\n{doubtful} of {len(cell.starts)} starts carry doubts about the host", style="yellow")
+    if doubts := describe_doubts(cell):
+        text.append(f"\n{doubts}", style="yellow")
     return text
+
+
+def describe_doubts(cell: CellAnatomy) -> str:
+    """``5 of 5 starts carry doubts about the host: busy in 5 of 5 trials (2)``; empty when none does."""
+    kinds = doubt_kinds(start.doubts for start in cell.starts)
+    doubtful = sum(bool(start.doubts) for start in cell.starts)
+    return f"{doubtful} of {len(cell.starts)} starts carry doubts about the host: {'; '.join(kinds)}" if kinds else ""
 
 
 def describe_overhead(overhead: Overhead) -> str:

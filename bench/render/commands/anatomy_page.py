@@ -9,8 +9,8 @@ from typing import Final
 
 from bench.analysis.in_order import estimate
 from bench.anatomy.model import FILE, Anatomy, CellAnatomy
-from bench.anatomy.steps import step_named
-from bench.render.commands.anatomy import TRACES, anatomy_figures, describe_overhead
+from bench.anatomy.steps import SHARES, STEPS, step_named
+from bench.render.commands.anatomy import TRACES, anatomy_figures, describe_doubts, describe_overhead
 from bench.render.commands.page import Content, Part, Rows, write_beside
 from bench.render.text import clean, file_stem, format_estimate, quantity
 
@@ -95,10 +95,8 @@ def _steps(cell: CellAnatomy) -> Rows:
 def _notes(cell: CellAnatomy) -> Iterator[str]:
     yield f"tracing: {describe_overhead(cell.overhead)}"
     yield from (f"not used: {clean(refused)}" for refused in cell.refused)
-    doubtful = [start for start in cell.starts if start.doubts]
-    if doubtful:
-        kinds = dict.fromkeys(clean(doubt) for start in doubtful for doubt in start.doubts)
-        yield f"{len(doubtful)} of {len(cell.starts)} starts carry doubts about the host: {', '.join(kinds)}"
+    if doubts := describe_doubts(cell):
+        yield doubts
 
 
 def _files(anatomy: Anatomy) -> Rows:
@@ -111,6 +109,8 @@ def _files(anatomy: Anatomy) -> Rows:
 
 
 def _general(anatomy: Anatomy) -> Iterator[str]:
+    for share in SHARES[:-1]:
+        yield f"{share} sums up: {', '.join(step.short for step in STEPS if step.share == share)}"
     if anatomy.resolution_ns is not None:
         yield f"readiness was found by asking, late by up to {quantity(anatomy.resolution_ns, 'ns')}"
     if anatomy.missing_events:

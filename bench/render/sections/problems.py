@@ -164,12 +164,15 @@ def doubts_note(count: int) -> str:
     return f"The first {MOST_DOUBTS:,} of {count:,} disturbed trials are listed; {RECORDS} has all."
 
 
-def doubt_kinds(records: Iterable[Record]) -> tuple[str, ...]:
-    """One line per kind of doubt: ``pressure:cpu in 9 of 36 trials (29.2% to 83.0%): tasks waited for a CPU``."""
+def doubt_kinds(doubts: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """One line per kind of the trials' doubts.
+
+    Such as ``pressure:cpu in 9 of 36 trials (29.2% to 83.0%): tasks waited for a CPU``.
+    """
     total, sizes, whole = 0, dict[str, list[tuple[float, str]]](), dict[str, list[str]]()
-    for record in records:
+    for trial in doubts:
         total += 1
-        for mark in record.doubts:
+        for mark in trial:
             found = _MARK.fullmatch(mark)
             if found:
                 sizes.setdefault(found[1], []).append((float(found[2]), found[2] + found[3]))

@@ -277,6 +277,15 @@ def test_the_page_explains_each_step_and_names_the_files(tmp_path: Path) -> None
     assert all(step_named(step).what in text for step in ANATOMY.cells[0].steps())
     assert "traces/hello_docker.trace.json" in text
     assert "Perfetto" in text
+    assert "isolate sums up: control groups, namespaces, " in text
     assert "<svg" in text
     assert "<script" not in text
     assert "traces/hello\\_docker.trace.json" in (tmp_path / "anatomy.md").read_text(encoding="utf-8")
+
+
+def test_doubts_are_named_on_the_terminal_and_on_the_page(tmp_path: Path) -> None:
+    starts = tuple(start.model_copy(update={"doubts": ("busy:2",)}) for start in ANATOMY.cells[0].starts)
+    doubtful = ANATOMY.model_copy(update={"cells": (ANATOMY.cells[0].model_copy(update={"starts": starts}),)})
+    said = f"{len(starts)} of {len(starts)} starts carry doubts about the host: busy in "
+    assert said in " ".join(text_of(doubtful, width=120).split())
+    assert said in write_anatomy_page(doubtful, tmp_path).read_text(encoding="utf-8")

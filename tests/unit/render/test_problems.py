@@ -12,7 +12,7 @@ RECORDS = make_records(MANIFEST, (PROCESS,), troubles=False)
 def test_kinds_are_counted_with_their_range_and_meaning() -> None:
     marks = (("pressure:cpu:29.2%", "busy:4"), ("pressure:cpu:83.0%", "leftover: mount /x"), ("unknown:psi",))
     records = [record.model_copy(update={"doubts": doubts}) for record, doubts in zip(RECORDS, marks, strict=True)]
-    assert doubt_kinds(records) == (
+    assert doubt_kinds(record.doubts for record in records) == (
         "pressure:cpu in 2 of 3 trials (29.2% to 83.0%): tasks waited for a CPU",
         "busy in 1 of 3 trials (4): other tasks were runnable when the trial began",
         "leftover: mount /x in 1 of 3 trials",
@@ -31,7 +31,7 @@ def test_sentences_that_differ_in_how_much_only_are_one() -> None:
         ("guest-cpu: the guest counts 4.05 times what its virtual CPUs ran", "clock 1.5 or 3.5"),
     )
     records = [record.model_copy(update={"doubts": doubts}) for record, doubts in zip(RECORDS, marks, strict=True)]
-    assert doubt_kinds(records) == (
+    assert doubt_kinds(record.doubts for record in records) == (
         "guest-cpu: the guest counts 4.05 to 10.5 times what its virtual CPUs ran in 3 of 3 trials",
         "leftover: process 12 in 1 of 3 trials",
         "leftover: process 7 in 1 of 3 trials",
@@ -41,7 +41,7 @@ def test_sentences_that_differ_in_how_much_only_are_one() -> None:
 
 def test_nothing_to_say_is_nothing() -> None:
     calm = [record.model_copy(update={"doubts": ()}) for record in RECORDS]
-    assert (doubt_kinds(calm), disturbed(calm), failures(calm)) == ((), (0, ()), ())
+    assert (doubt_kinds(record.doubts for record in calm), disturbed(calm), failures(calm)) == ((), (0, ()), ())
 
 
 def test_of_many_disturbed_trials_the_first_are_listed_and_it_is_said() -> None:
