@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from typing import Final, Literal, NamedTuple
 
@@ -50,6 +51,8 @@ class _Unit(NamedTuple):
 def chart_of(figure: Figure) -> Chart | None:
     """The native chart of a figure; None when its kind has none, or when it has no number that can be drawn."""
     maker = _MAKERS.get(figure.kind)
+    if figure.kind == "lines":
+        maker = partial(_lines, drawn=_drawn(figure))
     try:
         return None if maker is None else maker(figure.data)
     except KeyError:
@@ -130,21 +133,36 @@ def _slope(data: FigureData) -> Chart | None:
     return _lines(data, wide=math.inf)
 
 
-def _lines(data: FigureData, *, wide: float = _WIDE) -> Chart | None:
+class _Drawn(NamedTuple):
+    """How a figure is drawn: whether an axis is logarithmic, and the name of its x axis."""
+
+    x_log: bool
+    y_log: bool
+    x_label: str
+
+
+def _drawn(figure: Figure) -> _Drawn | None:
+    """None when the drawing is not at hand."""
+    if figure.drawing is None or not figure.drawing.canvas.axes:
+        return None
+    axes = figure.drawing.canvas.axes[0]
+    label = axes.get_xlabel().partition(", logarithmic")[0]
+    return _Drawn(axes.get_xscale() == "log", axes.get_yscale() == "log", label)
+
+
+def _lines(data: FigureData, *, wide: float = _WIDE, drawn: _Drawn | None = None) -> Chart | None:
+    """Lines with error bars. Without a drawing an axis of values that span more than ``wide`` is logarithmic."""
     names = _texts(data, "series")
     rows, missing = _rows(data, "y", names=names, boxes=names, place="x")
     if not rows:
         return None
     x_unit, unit = _unit(data, "x", (row.x for row in rows)), _unit(data, "y", (row.value for row in rows))
-    rows = [
-        row._replace(
-            x=row.x / x_unit.size, value=row.value / unit.size, low=row.low / unit.size, high=row.high / unit.size
-        )
-        for row in sorted(rows, key=lambda row: row.x)
-    ]
-    values = [row.value for row in rows]
-    base = 10.0 if min(values) > 0 and max(values) >= wide * min(values) else None
+    rows = [_scaled(row, unit.size, x_unit.size) for row in sorted(rows, key=lambda row: row.x)]
+    values, places = [row.value for row in rows], [row.x for row in rows]
+    is_wide = drawn.y_log if drawn else max(values) >= wide * min(values)
+    base = 10.0 if min(values) > 0 and is_wide else None
     limits = _limits(_ends(rows), base)
+    x_title = _title(drawn.x_label if drawn else "", x_unit.name)
     return Points(
         series=tuple(
             Series(
@@ -155,11 +173,20 @@ def _lines(data: FigureData, *, wide: float = _WIDE) -> Chart | None:
             )
             for name in dict.fromkeys(row.name for row in sorted(rows, key=lambda row: names.index(row.name)))
         ),
-        x=Axis(title=x_unit.name),
+        x=_across(x_title, places) if drawn and drawn.x_log else Axis(title=x_title),
         y=Axis(title=_title(unit.name, "logarithmic") if base else unit.name, base=base, low=limits[0], high=limits[1]),
         errors="y",
         missing=tuple(missing),
     )
+
+
+def _across(title: str, places: Sequence[float]) -> Axis:
+    """The logarithmic axis of numbers of boxes and the like; a linear one where one of them is not above 0."""
+    if min(places) <= 0:
+        return Axis(title=title)
+    base = 2.0 if max(places) <= _DOUBLINGS * min(places) else 10.0
+    low, high = _limits(places, base)
+    return Axis(title=_title(title, "logarithmic"), base=base, low=low, high=high)
 
 
 def _distribution(data: FigureData) -> Chart | None:

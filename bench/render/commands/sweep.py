@@ -66,6 +66,8 @@ _WORDED: Final = {
     "within": "times within a minute {}",
 }
 """Other parameters in a subtitle."""
+_DATA_UNITS: Final = {"bytes": "bytes", "duration": "ns"}
+"""Of kinds of parameters, as the data of figures name them; others are counts."""
 _NONE: Final = {"interval": "requested at once", "keep_alive": "boxes not kept"}
 """What 0 means where it is worth a word."""
 _USUAL: Final = ("within", "uniform")
@@ -227,6 +229,7 @@ def _fans(results: SweepResults, axis: str) -> Iterator[Drawing]:
                 subtitle=_subtitle(results, where, results.targets),
                 x_label=f"{axis_label(axis)}, simulated",
                 x_text=lambda value: axis_text(results.question, axis, value),
+                x_unit=_DATA_UNITS.get(question_of(results.question).parameters[axis].kind, "count"),
                 y_unit=question_of(results.question).quantities[name].unit,
                 lines=tuple(lines),
                 beyond=min(beyond, default=float("inf")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bench.render.answer_tables import quantity_label, quantity_text
+from bench.render.figures.banded import band_data
 from bench.render.figures.base import Drawing, add_axes, canvas
 from bench.render.figures.labels import target_rows, target_width_in
 from bench.render.figures.series import line_style
@@ -54,6 +55,8 @@ def draw(answer: Answer) -> Drawing | None:
         how=_HOW,
         canvas=figure,
         table=(("target", "simulated [95 %]"), *zip(names, texts, strict=True)),
+        kind="dots",
+        data=band_data(rows, answer.draws),
     )
 
 

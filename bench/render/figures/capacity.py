@@ -5,7 +5,7 @@ The strip names the bottleneck at each size.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bench.analysis.stats import median
 from bench.render.answer_tables import band_text
 from bench.render.figures import fan
+from bench.render.figures.banded import LineRow, fan_data
 from bench.render.figures.base import Drawing, add_axes, canvas
 from bench.render.figures.labels import target_rows, target_width_in
 from bench.render.figures.series import BELOW_IN, legend_below, legend_in, line_style
@@ -86,7 +87,16 @@ def draw(curve: Curve) -> Drawing:
         how=_HOW,
         canvas=figure,
         table=_table(curve, measured),
+        kind="lines",
+        data=fan_data(lines, "count", "ns", _measured_rows(measured)),
     )
+
+
+def _measured_rows(measured: Measured) -> Iterator[LineRow]:
+    """The medians of measured storms, as series of their own."""
+    for target, storms in measured.items():
+        for boxes, lasts in storms.items():
+            yield (f"{clean(target)} (measured)", float(boxes), median(lasts), None, None)
 
 
 def _subtitle(curve: Curve) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bench.render.answer_tables import band_text, quantity_label
+from bench.render.figures.banded import fan_data
 from bench.render.figures.base import Drawing, add_axes, canvas
 from bench.render.figures.series import (
     BELOW_IN,
@@ -72,6 +73,7 @@ class Fan:
     Attributes:
         x_text: how a value of the axis is written.
         y_unit: of the bands, as for an answer's quantity.
+        x_unit: of the axis, as data name it.
         beyond: the first ``x`` that lies beyond the data; inf: none does.
         clock: the axis is the time of a trace, ns.
         also: further values that are drawn and must lie on the y axis.
@@ -87,6 +89,7 @@ class Fan:
     x_text: Callable[[float], str]
     y_unit: str
     lines: tuple[FanLine, ...]
+    x_unit: str = "count"
     beyond: float = math.inf
     clock: bool = False
     also: tuple[float, ...] = ()
@@ -126,6 +129,8 @@ def draw(fan: Fan) -> Drawing:
         how=(_HOW_CLOCK if fan.clock else _HOW) + (_ONE_DRAW if fan.one_draw else ""),
         canvas=figure,
         table=_table(fan),
+        kind="lines",
+        data=fan_data(fan.lines, fan.x_unit, fan.y_unit),
     )
 
 
@@ -146,6 +151,7 @@ def draw_series(answer: OverTime) -> Iterator[Drawing]:
                 y_unit=mine[0].unit,
                 lines=tuple(_over_time(one, answer.distances) for one in mine),
                 clock=True,
+                x_unit="ns",
                 one_draw=answer.draws == 1,
             )
         )

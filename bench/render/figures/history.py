@@ -11,6 +11,8 @@ from bench.history.detect import Change, State
 from bench.history.series import Series
 from bench.instructions.model import ACCEL
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
+from bench.render.figures.data import FigureData
+from bench.render.figures.numbers import lines
 from bench.render.palette import GRID, INK, MUTED, PAPER, target_colour
 from bench.render.text import EMULATED, clean, exact_change, format_ratio, quantity
 
@@ -51,7 +53,17 @@ def draw(series: Series, changes: Sequence[Change], number: int) -> Drawing | No
         how=_HOW,
         canvas=figure,
         table=_table(series, changes),
+        kind="lines",
+        data=_data(series),
     )
+
+
+def _data(series: Series) -> FigureData:
+    """The median of each commit with its interval; x is the number of the commit, from 1 on."""
+    unit = Metric(series.metric).unit
+    points = enumerate(series.points, start=1)
+    rows = ((clean(series.cell), float(place), point.median, point.low, point.high) for place, point in points)
+    return lines(rows, "count", unit)
 
 
 def _scale(axes: Axes, series: Series) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from bench.analysis.stats import Interval
+from bench.render.figures.banded import LineRow, band_ends
 from bench.render.figures.base import Drawing, canvas, is_logarithmic, time_axis
+from bench.render.figures.numbers import lines as line_data
 from bench.render.figures.simulated import axis_name, subtitle
 from bench.render.figures.ticks import set_ticks, some_ticks
 from bench.render.palette import GRID, INK, MUTED, PAPER, target_colour
@@ -74,7 +76,20 @@ def _drawing(found: TargetCheck, cpus: int, residents: int, levels: Sequence[Lev
         how=_HOW,
         canvas=figure,
         table=_table(levels),
+        kind="lines",
+        data=line_data(_data_rows(clean(found.label), series), "count", "ns"),
     )
+
+
+def _data_rows(label: str, series: Mapping[StormNumber, Sequence[Point]]) -> Iterator[LineRow]:
+    """Simulated bands and measured medians of both panels."""
+    for statistic, points in series.items():
+        for level, view in points:
+            yield (f"{label} simulated: {_PANELS[statistic]}", float(level.boxes), *band_ends(view.predicted))
+    for statistic, points in series.items():
+        for level, view in points:
+            measured = math.inf if view.measured is None else view.measured
+            yield (f"{label} measured: {_PANELS[statistic]}", float(level.boxes), measured, None, None)
 
 
 def _verdict(found: TargetCheck) -> str:
