@@ -10,6 +10,7 @@ from pptx.enum.shapes import PP_PLACEHOLDER as KIND
 from pptx.enum.text import MSO_AUTO_SIZE
 from pptx.util import Pt
 
+from bench.deck.made import unbroken
 from bench.deck.pptx.area import EMU_IN, Area, fitting_pt, height_of
 from bench.deck.pptx.layouts import Layout
 from bench.deck.slides import Rows
@@ -43,7 +44,7 @@ class Page:
     def title(self, sentence: str) -> None:
         """Fill the title, in a size at which it fits."""
         title = self._slide.shapes.title
-        title.text_frame.text = sentence
+        title.text_frame.text = unbroken(sentence)
         own = _inherited_pt(self._layout.layout)
         area = Area(0, 0, int(title.width or self.area.width), int(title.height or EMU_IN))
         size = fitting_pt([sentence], area, most=own, least=min(own, LEAST_TITLE_PT))

@@ -303,6 +303,11 @@ def test_a_long_sentence_becomes_smaller_and_a_short_one_keeps_the_size_of_the_l
     assert 18 <= long.shapes.title.text_frame.paragraphs[0].runs[0].font.size.pt < 30
 
 
+def test_no_line_of_a_title_ends_within_an_interval() -> None:
+    (_, slide) = _slides(made.slide("a", sentence="uml takes 1.08× the memory of docker (1.07 to 1.08)"))
+    assert slide.shapes.title.text.endswith("docker (1.07\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}1.08)")
+
+
 def test_without_python_pptx_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "pptx", None)
     deck: Deck = made.deck()
