@@ -39,7 +39,7 @@ _SHARED: Final = 0.25
 _MOST_TEXTS: Final = 200
 """Axes with more texts than this name points, and rows have no part in it."""
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
-_INTERVAL: Final = re.compile(r"[\[(][^\[\]()]{1,30}[\])]")
+_INTERVAL: Final = re.compile(r"[\[(](?=[^\[\]()]*\d)[^\[\]()]{1,30}[\])]")
 _UNIT: Final = re.compile(r"(\d) (%|ns|µs|ms|s|B|KiB|MiB|GiB|k/s|M/s|/s)(?=[\s,.;:)]|$)")
 _HASH_BLOCK: Final = 2**20
 
