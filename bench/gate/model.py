@@ -73,8 +73,10 @@ class Identity(GateModel):
     """
 
     name: Literal["A", "B"]
+    """The side."""
     label: str
     kind: Literal["scenario", "commit", "baseline", "bounds"]
+    """What the label names."""
     commit: str | None = None
     campaigns: tuple[str, ...] = ()
     images: dict[str, str] = {}
@@ -140,7 +142,9 @@ class GateRow(GateModel):
     cell_b: str
     accel: str
     metric: str
+    """The metric's name."""
     better: Literal["lower", "higher"] = "lower"
+    """Which way is better."""
     threshold: float
     candidate: bool = True
     screening: StageResult | None = None
@@ -149,6 +153,7 @@ class GateRow(GateModel):
     p_better_adjusted: float | None = None
     detectable: float | None = None
     verdict: Verdict
+    """The verdict on this row."""
     improved: bool = False
     reason: str = ""
 
@@ -178,14 +183,23 @@ class Bound(GateModel):
     """A fixed limit of one metric with the measured value, in the metric's unit."""
 
     cell: str
+    """The cell's key."""
     metric: str
+    """The metric's name."""
     minimum: float | None = None
+    """The limit; null: none."""
     maximum: float | None = None
+    """The limit; null: none."""
     n: int
+    """How many boots count."""
     median: float | None = None
+    """Of these boots; null without one."""
     interval: Interval | None = None
+    """Of the median; null with too few boots."""
     verdict: Verdict
+    """The verdict on this limit."""
     reason: str = ""
+    """One sentence: why this verdict."""
 
     @property
     def name(self) -> str:
@@ -211,21 +225,30 @@ class GateResult(GateModel):
     model_config = ConfigDict(extra="ignore")
 
     schema_number: Literal[2] = SCHEMA
+    """Of the form of this file."""
     created_at: str
     boxbench: str
     command: tuple[str, ...] = ()
+    """The command line."""
     seed: int | None = None
+    """The order of trials is drawn from it; null where nothing ran."""
     level: float | None = LEVEL
     again: int = 0
     a: Identity | None = None
     b: Identity
+    """What is judged."""
     fingerprint: str
     host: dict[str, Any] = {}
     rows: tuple[GateRow, ...] = ()
+    """One for each metric of each pair of cells."""
     bounds: tuple[Bound, ...] = ()
+    """One for each fixed limit."""
     blocks_screening: int = 0
+    """How many blocks screening had."""
     blocks_confirmation: int = 0
+    """How many blocks confirmation had; 0 where no row needed it."""
     notes: tuple[str, ...] = ()
+    """Sentences for every report."""
 
     @property
     def counts(self) -> bool:

@@ -57,10 +57,15 @@ class Point(_Frozen):
     """
 
     n: Int64
+    """How many boots count."""
     failures: Int64
+    """How many failed or timed out."""
     median: Number
+    """Of these boots."""
     low: Number | None = None
+    """The lower end of its interval."""
     high: Number | None = None
+    """The upper end."""
 
 
 def valid_time(text: str) -> str:
@@ -86,6 +91,7 @@ class Commit(_Frozen):
     id: str
     committed_at: Time
     subject: str = ""
+    """The first line of the commit's message."""
 
     @field_validator("id")
     @classmethod
@@ -119,11 +125,16 @@ class Line(_Frozen):
     """
 
     schema_number: Literal[2] = SCHEMA
+    """Of the form of this line."""
     fingerprint: str
     commit: Commit
+    """The version that was measured."""
     campaigns: tuple[str, ...]
+    """Ids of the campaigns with the boots."""
     measured_at: Time
+    """ISO 8601 with zone."""
     boxbench: str
+    """The version that measured."""
     host: dict[str, str] = {}
     accel: dict[str, str]
     cells: dict[str, dict[str, Point]]

@@ -20,11 +20,13 @@ class Cell(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     scenario: str
+    """The scenario's name."""
     target: str
     """The target's label, options included: ``libvirt`` or ``libvirt[console=serial]``."""
     accel: str
     """``native`` (no VM), ``kvm``, ``tcg`` or ``icount``. Cells of different accelerators are never pooled."""
     factors: dict[str, str] = {}
+    """By factor, its level as text."""
 
     @property
     def box(self) -> str:
@@ -56,7 +58,9 @@ class Trial(BaseModel):
     block: Int64
     """From 0. Warm-up blocks come first."""
     cell: Cell
+    """What is measured."""
     warmup: bool
+    """Whether its numbers do not count."""
 
     @property
     def id(self) -> str:

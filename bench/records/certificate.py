@@ -37,9 +37,11 @@ class Finding(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     fact: FactName
+    """Its name."""
     must: bool
     """Whether it has to be equal; otherwise it is only reported."""
     status: Status
+    """The judgement on it."""
     asked: str | None
     """The value that every box should have; None for facts that are only reported."""
     seen: dict[str, str | None]
@@ -56,11 +58,13 @@ class Certificate(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     scenario: str
+    """The scenario's name."""
     boxes: dict[str, str]
     """The boxes that were inspected, with the time of the inspection."""
     silent: dict[str, str] = {}
     """The boxes without an agent, with the consequence."""
     findings: tuple[Finding, ...]
+    """One for each fact that was compared."""
 
     @property
     def equal(self) -> bool:

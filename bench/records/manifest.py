@@ -47,6 +47,7 @@ class ScenarioEntry(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     scenario: Scenario
+    """All keys, also those that the file leaves out."""
     directory: str
     """Of the scenario file, relative to the campaign: both may be moved together."""
     text: str
@@ -110,6 +111,7 @@ class OriginEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: Literal["replayed", "simulated"]
+    """The records' own."""
     name: str
     """The id of the campaign whose records are sent again, or the model's file name."""
     digest: str
@@ -164,6 +166,7 @@ class PreparationEntry(BaseModel):
     took_ns: Int64
     """Building, pulling and making files, from the opening of the engines; without the inspection of boxes."""
     steps: tuple[PreparationStep, ...] = ()
+    """By kind of work."""
     parts: tuple[PreparationPart, ...] = ()
     """Who needed what. Empty in older campaigns."""
 
@@ -187,18 +190,23 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     schema_number: Literal[2] = 2
+    """Of the form of this file."""
     id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}$")]
     """As ``new_campaign_id`` makes it. It is part of every path and name of the campaign's boxes."""
     created_at: str
+    """Wall clock, ISO 8601, UTC: a label, never subtracted."""
     boxbench: str
     """Version."""
     command: tuple[str, ...]
     """The command line that started it."""
     seed: int
+    """The order of trials is drawn from it."""
     request: RequestEntry | None = None
     """None in campaigns of versions that did not store it: they can be read, and not be resumed."""
     scenarios: dict[str, ScenarioEntry]
+    """By name."""
     images: dict[str, ImageEntry]
+    """By scenario."""
     targets: dict[str, dict[str, str]]
     """By cell box (``docker``, ``libvirt/tcg``): versions, machine type, disk format, cache mode."""
     certificates: dict[str, Certificate] = {}

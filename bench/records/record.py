@@ -70,7 +70,9 @@ class Failure(BaseModel):
     code: str
     """A short stable name: the class of the error."""
     message: str
+    """What happened, with the values involved."""
     hint: str
+    """The next step, in one sentence."""
 
     @classmethod
     def of(cls, error: BoxbenchError) -> Failure:
@@ -90,11 +92,15 @@ class Member(BaseModel):
     lateness_ns: Int64 | None = None
     """How much later than scheduled boxbench requested it; part of every endpoint. None: it was never requested."""
     outcome: Literal["ok", "timeout", "failed"]
+    """As the record's."""
     failure: Failure | None = None
+    """As the record's."""
     endpoints_ns: dict[Endpoint, Int64] = {}
     """Since ``scheduled_ns``; ``requested`` is 0."""
     exit_code: Int64 | None = None
+    """As the record's."""
     doubts: tuple[str, ...] = ()
+    """As the record's, of this box."""
     cpu_ns: dict[str, Int64] = {}
     """CPU time of this box's own processes by component, from its request until all boxes had settled. Daemons serve
     all boxes, so they are in the trial's."""
@@ -169,6 +175,7 @@ class HealthChecks(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     attempts: Int64
+    """How many ran, the one that passed included."""
     cpu_ns: Int64
     """CPU time of all of them, which is part of the box's."""
 
@@ -183,16 +190,23 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
     schema_number: Literal[2] = SCHEMA
+    """Of the form of this line."""
     campaign: str
+    """The campaign's id."""
     trial: Trial
+    """Which cell, in which block."""
     source: Literal["measured", "replayed", "simulated"] = "measured"
+    """Whether boxes ran, or the records of others were sent again, or a model made them."""
     started_at: str
     """Wall clock, ISO 8601, UTC: a label, never subtracted."""
     sitting: Annotated[Int64, Field(ge=0)] = 0
     """In which sitting of its campaign the trial ran, from 0: see ``Manifest.sittings``."""
     outcome: Literal["ok", "timeout", "failed"]
+    """``timeout``: the box was not ready in time."""
     failure: Failure | None = None
+    """Why there is no result; null with the outcome ``ok``."""
     endpoints_ns: dict[Endpoint, Int64]
+    """When each endpoint was reached, since t0."""
     resolution_ns: dict[Endpoint, Int64] = {}
     """For endpoints found by polling: the polling interval. With a health check: the time since the check before the
     one that passed began."""
@@ -201,17 +215,22 @@ class Record(BaseModel):
     channel_rtt_ns: tuple[Int64, ...] = ()
     """Round trips through the event channel to the agent and back, after ready."""
     memory_bytes: dict[str, Int64] = {}
+    """By kind and component, such as ``pss.workload`` and ``cgroup.usage``: see METHOD 4."""
     cpu_ns: dict[str, Int64] = {}
+    """CPU time of the host by window and component, such as ``start.total``: see METHOD 7."""
     cpu_at_ns: dict[Endpoint, Int64] = {}
     """CPU time that the box's own processes (its control group, or its VMM) had used when each mark of its agent was
     received: the difference of two is a phase's. Absent for targets of which it cannot be read within some 10 us."""
     disk_bytes: dict[str, Int64] = {}
+    """By whom and what, such as ``box.allocated``: see METHOD 9."""
     waits_ns: dict[str, Int64] = {}
     """Time in which something waited. ``start.queue.<component>``: the box's living threads, ready to run, without a
     CPU, until ready; ``start.throttled``: by the box's own limit. Of the host during the whole trial: ``trial.steal``
     (sum over CPUs), ``trial.pressure.<resource>`` (some task was stalled), ``trial.window`` (the trial's length)."""
     flush: Flush | None = None
+    """null: the box has no disk that was asked, or no agent."""
     samples: Samples | None = None
+    """null: the box was not sampled."""
     health: HealthChecks | None = None
     """None: readiness did not follow from a health check, or none passed."""
     inside: dict[str, str] = {}

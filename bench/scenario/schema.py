@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel
 
 from bench.scenario.factors import format_level
 from bench.scenario.model import Scenario
 from bench.scenario.targets import TargetSpec
-from bench.util.field_docs import field_docs
+from bench.util.field_docs import field_docs, models_in
 from bench.util.units import format_bits_per_s
 
 
 def scenario_schema() -> dict[str, Any]:
     """The JSON Schema of a scenario file."""
     schema = Scenario.model_json_schema()
-    for model in dict.fromkeys(_models(Scenario)):
+    for model in models_in(Scenario):
         part = schema if model is Scenario else schema["$defs"].get(model.__name__)
         if part is not None:
             _describe(model, part)
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "Boxbench scenario"
     return schema
-
-
-def _models(found: Any) -> Iterator[type[BaseModel]]:
-    """The model, and all in the types of its fields."""
-    if isinstance(found, type) and issubclass(found, BaseModel):
-        yield found
-        for field in found.model_fields.values():
-            yield from _models(field.annotation)
-    for inner in get_args(found):
-        yield from _models(inner)
 
 
 def _describe(model: type[BaseModel], part: dict[str, Any]) -> None:

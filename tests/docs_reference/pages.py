@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from tests.docs_reference import commands, exit_codes, scenario_keys, targets
+from tests.docs_reference import commands, exit_codes, metrics, records, scenario_keys, targets
 
 PLACE: Final = Path(__file__).parents[2] / "docs" / "reference"
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "commands.md": commands.text,
     "exit-codes.md": exit_codes.text,
+    "metrics.md": metrics.text,
+    "records.md": records.text,
     "scenario-keys.md": scenario_keys.text,
     "target-options.md": targets.text,
 }

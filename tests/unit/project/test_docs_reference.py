@@ -5,11 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
+from bench.gate.model import GateResult
+from bench.history.line import Line
+from bench.records.manifest import Manifest
+from bench.records.record import Record
+from bench.scenario.model import Scenario
 from bench.scenario.option_meanings import MEANINGS, option_meaning
 from bench.scenario.schema import scenario_schema
 from bench.scenario.target_table import TARGETS
 from bench.util.errors import EXIT_DETAILS, EXIT_MEANINGS, ExitCode
+from bench.util.field_docs import field_docs, models_in
 from tests.docs_check import cli_commands
 from tests.docs_reference import __main__ as program
 from tests.docs_reference import pages
@@ -77,6 +84,17 @@ def test_every_option_of_a_target_has_a_meaning_and_every_meaning_an_option() ->
     assert all(option_meaning(target, option) for target, option in named)
     assert {name for name in MEANINGS if "." not in name} <= {option for _target, option in named}
     assert {tuple(name.split(".")) for name in MEANINGS if "." in name} <= named
+
+
+@pytest.mark.parametrize("root", [Record, Manifest, GateResult, Line], ids=lambda root: root.__name__)
+def test_every_field_that_programs_read_has_a_meaning(root: type[BaseModel]) -> None:
+    models = models_in(root, without=(Scenario,))
+    missing = [
+        f"{model.__name__}.{name}" for model in models for name in model.model_fields if not field_docs(model).get(name)
+    ]
+    assert missing == []
+    text = pages.texts()["records.md"]
+    assert [model.__name__ for model in models[1:] if f"\n### {model.__name__}\n" not in text] == []
 
 
 def test_every_exit_code_has_a_meaning_and_details_name_commands() -> None:

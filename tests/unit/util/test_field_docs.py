@@ -36,3 +36,24 @@ def test_classes_of_others_are_not_read() -> None:
         __slots__ = ()
 
     assert field_docs(Text) == {}
+
+
+def test_the_part_attributes_of_a_text() -> None:
+    @dataclass
+    class Listed:
+        """A class.
+
+        Attributes:
+            one, two: both
+                of them.
+            three: the third: with a colon.
+        """
+
+        one: int = 0
+        two: int = 0
+        three: int = 0
+        four: int = 0
+        """Below."""
+
+    both = "both of them."
+    assert field_docs(Listed) == {"one": both, "two": both, "three": "the third: with a colon.", "four": "Below."}
