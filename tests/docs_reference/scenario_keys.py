@@ -9,6 +9,7 @@ from bench.scenario.fields import FORMS, VALUE_NAME
 from bench.scenario.schema import scenario_schema
 from tests.docs_reference.markdown import code, page, shown, table
 
+_MOST_NAMES: Final = 8
 _PLURALS: Final = {"minLength": "at least {} characters", "maxLength": "at most {} characters"}
 _SINGLE: Final = {"minItems": "not empty", "uniqueItems": "each once"}
 _WORDS: Final = {"integer": "whole number", "number": "number", "boolean": "true or false", "null": ""}
@@ -72,7 +73,7 @@ def _table(prefix: str, part: Part, schema: Part) -> Iterator[str]:
             _type(key, schema),
             "required" if name in required else _default(key),
             _limits(key),
-            shown(key.get("description", "")),
+            shown(key.get("description", "")) + _many(key),
         )
         for name, key in part["properties"].items()
         if "const" not in key
@@ -80,9 +81,21 @@ def _table(prefix: str, part: Part, schema: Part) -> Iterator[str]:
     return table(("key", "type", "default", "limits", "meaning"), rows)
 
 
+def _many(key: Part) -> str:
+    """The names of a key that has so many that they would fill the column of types; empty for others."""
+    found = next((one for one in _within(key) if len(one.get("enum", ())) > _MOST_NAMES), None)
+    return "" if found is None else f" Names: {', '.join(map(code, found['enum']))}."
+
+
+def _within(key: Part) -> Iterator[Part]:
+    for one in (key, *key.get("anyOf", ())):
+        yield from (one, one.get("items", {}), one.get("propertyNames", {}))
+
+
 def _type(key: Part, schema: Part) -> str:
     if "enum" in key:
-        return ", ".join(code(str(one)) for one in key["enum"])
+        few = len(key["enum"]) <= _MOST_NAMES
+        return ", ".join(code(str(one)) for one in key["enum"]) if few else "names"
     if "anyOf" in key:
         kinds = [kind for one in key["anyOf"] if (kind := _type(one, schema))]
         return " or ".join("list of them" if kind == f"list of {kinds[0]}" else kind for kind in kinds)
