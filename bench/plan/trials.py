@@ -84,7 +84,7 @@ def build_plan(
 
     Args:
         cells: all different.
-        blocks: by scenario name, at least 1.
+        blocks: by scenario name; 0 gives warm-up blocks alone.
         warmups: by scenario name, at least 0.
         after: the trials of earlier sittings. Numbers and blocks go on from theirs; the order is a new one.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
@@ -96,13 +97,14 @@ def start_campaign(
         refuse_unequal(tuple(certificates.values()))
         manifest = _manifest(identity, request, prepared, certificates)
         campaign = stack.enter_context(Campaign.create(request.out, manifest))
-        return _run_remaining(campaign, prepared, progress, after_trial, stop_early=request.stop_early)
+        rest = campaign.remaining()
+        return _run_remaining(campaign, rest, prepared, progress, after_trial, stop_early=request.stop_early)
 
 
 def resume_campaign(path: Path, progress: Progress, *, blocks: int | None = None) -> tuple[Record, ...]:
     """Run the remaining trials of a campaign by the request in its manifest; empty when none remain.
 
-    What the last run left on the host is removed first.
+    What the last run left on the host is removed first. Engines have started anew since, so warm-ups come first again.
 
     Args:
         blocks: of a finished campaign, measure so many further blocks, after its warm-up blocks, in a sitting of
@@ -133,8 +135,11 @@ def resume_campaign(path: Path, progress: Progress, *, blocks: int | None = None
         refuse_other_version(manifest)
         with _prepared_again(manifest.id, _request_of(path, manifest), progress) as prepared:
             _check_unchanged(manifest, prepared)
-            campaign.begin_sitting(_sitting(prepared), () if blocks is None else _further(manifest, blocks))
-            return _run_remaining(campaign, prepared, progress)
+            rest = campaign.remaining()
+            further = _further(manifest, blocks) if blocks is not None else warmed_again(manifest, rest)
+            campaign.begin_sitting(_sitting(prepared), further)
+            # Whoever resumes after a warm-up in which everything failed wants the rest as it is.
+            return _run_remaining(campaign, (*further, *rest), prepared, progress, stop_early=blocks is not None)
 
 
 def certify_only(request: Request, progress: Progress) -> dict[str, Certificate]:
@@ -192,8 +197,26 @@ def _further(manifest: Manifest, blocks: int) -> tuple[Trial, ...]:
     )
 
 
+def warmed_again(manifest: Manifest, remaining: Sequence[Trial]) -> tuple[Trial, ...]:
+    """Further warm-ups for the cells whose measured trials remain after an interruption.
+
+    None for a cell whose own warm-ups all remain, too.
+    """
+    warmups = {name: entry.scenario.design.warmups for name, entry in manifest.scenarios.items()}
+    left = Counter(trial.cell for trial in remaining if trial.warmup)
+    cells = dict.fromkeys(trial.cell for trial in remaining if not trial.warmup)
+    return build_plan(
+        tuple(cell for cell in cells if left[cell] < warmups[cell.scenario]),
+        blocks=dict.fromkeys(warmups, 0),
+        warmups=warmups,
+        seed=manifest.seed,
+        after=manifest.plan,
+    )
+
+
 def _run_remaining(
     campaign: Campaign,
+    trials: Sequence[Trial],
     prepared: Prepared,
     progress: Progress,
     after_trial: AfterTrial | None = None,
@@ -203,13 +226,14 @@ def _run_remaining(
     """The records of the trials that ran.
 
     Args:
+        trials: those that remain, in the order in which they run.
         stop_early: stop after a warm-up in which every trial failed.
 
     Raises:
         InterruptedCampaignError: Ctrl-C.
         PartialResultsError: stopped early.
     """
-    trials, host = campaign.remaining(), str(campaign.manifest.host.get("fingerprint"))
+    host = str(campaign.manifest.host.get("fingerprint"))
     pace, records = read_pace(host), list[Record]()
     caches = Caches(campaign.manifest.plan, trials)
     progress.plan(trials, len(campaign.manifest.plan), pace)

@@ -382,6 +382,28 @@ def test_an_interrupted_sitting_is_finished_before_the_next(finished: Path) -> N
     assert {record.sitting for record in resume_campaign(finished, Silent(), blocks=1)} == {2}
 
 
+def test_what_remains_after_an_interruption_is_preceded_by_warm_ups(finished: Path) -> None:
+    plan = read_manifest(finished).plan
+    lines = (finished / "records.jsonl").read_text().splitlines(keepends=True)
+    (finished / "records.jsonl").write_text("".join(lines[:-2]))
+    cells = {trial.cell for trial in plan[-2:]}
+    new = [record.trial for record in resume_campaign(finished, Silent())]
+    assert new[-2:] == list(plan[-2:])
+    assert {trial.cell for trial in new[:-2]} == cells
+    assert all(trial.warmup for trial in new[:-2])
+    assert read_manifest(finished).plan == (*plan, *new[:-2])
+    assert len({trial.id for trial in read_manifest(finished).plan}) == len(plan) + len(new) - 2
+
+
+def test_warm_ups_that_all_remain_are_not_run_twice() -> None:
+    manifest = manifest_of_here()
+    assert conduct.warmed_again(manifest, manifest.plan) == ()
+    first = manifest.plan[0]
+    assert first.warmup
+    assert {trial.cell for trial in conduct.warmed_again(manifest, manifest.plan[1:])} == {first.cell}
+    assert conduct.warmed_again(manifest, [first]) == (), "no measured trial remains"
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
@@ -444,8 +466,8 @@ def test_a_campaign_stops_after_a_warm_up_in_which_everything_failed(
     assert caught.value.exit_code is ExitCode.PARTIAL
     # Nothing is lost, and whoever resumes it wants the rest.
     count = len(ran)
-    assert len(resume_campaign(finished, Silent())) == 3 * count
-    assert not any(trial.warmup for trial in ran[count:])
+    assert len(resume_campaign(finished, Silent())) == 4 * count
+    assert [trial.warmup for trial in ran[count:]] == [True] * count + [False] * 3 * count
 
 
 def test_one_good_warm_up_is_enough_to_go_on(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
