@@ -53,6 +53,7 @@ def load(
             return tuple(load_scenario(path) for path in scenarios_named(name))
         return (_generated(subject, given, only, blocks, no_root_control=no_root_control, look=starts),)
 
+    _read_all_first(subjects, given)
     loaded = tuple(one for name in names for one in read(name))
     if workload is not None and subjects[workload] is None:
         loaded = tuple(with_workload_of(one, load_scenario(find_scenario(workload))) for one in loaded)
@@ -79,6 +80,20 @@ def _subjects(names: list[str], given: Given) -> dict[str, Subject | None]:
     if not any(subjects.values()):
         refuse_useless(given.options(), "scenarios, which say it in their files")
     return subjects
+
+
+def _read_all_first(subjects: Mapping[str, Subject | None], given: Given) -> None:
+    """Raise the error of a file that cannot be used before the first image is built, which may take minutes."""
+    if len(subjects) < 2 or not any(subjects.values()):
+        return
+    from bench.cli.oneline import check_subject  # noqa: PLC0415 - as in _generated
+
+    for name, subject in subjects.items():
+        if subject is not None:
+            check_subject(subject, given)
+            continue
+        for path in scenarios_named(name):
+            load_scenario(path)
 
 
 def _generated(

@@ -113,6 +113,11 @@ def scenarios_alike(subjects: Sequence[Subject], given: Given, wanted: Wanted) -
     return tuple(loaded)
 
 
+def check_subject(subject: Subject, given: Given) -> None:
+    """Read the files that a subject names, and start nothing. Raises UsageError, ScenarioError: they cannot be used."""
+    source_of(subject, given, os.environ)
+
+
 def draft_for(subject: Subject, given: Given, wanted: Wanted, *, look: bool) -> tuple[Draft, Source]:
     """As ``scenario_for``, before there is a scenario, and without a word."""
     source = source_of(subject, given, os.environ)

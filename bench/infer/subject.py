@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,6 +22,8 @@ Kind = Literal["image", "dockerfile", "compose"]
 
 _DOCKERFILES: Final = ("Dockerfile", "Containerfile")
 _SCENARIO_SUFFIXES: Final = (".yaml", ".yml", ".toml")
+_MOST_FOLDERS: Final = 100
+"""Where a compose file is missing, so many directories beside it are searched for another one."""
 _NEARLY: Final = 0.75
 """How alike a name and that of a bundled scenario are, at least, for the question whether it was meant."""
 
@@ -94,7 +97,7 @@ def parse_subject(word: str, *, scenarios_first: bool = True) -> Subject | None:
     before, colon, after = word.rpartition(":")
     if colon and Path(before).suffix in (".yaml", ".yml"):
         if not is_file(Path(before)):
-            raise UsageError(f"{plain(word)}: {before} does not exist", hint="write it like compose.yaml:SERVICE")
+            raise _no_compose_file(Path(before), after, word)
         return Subject("compose", word, Path(before), after)
     if before in shipped_scenarios() and after in TARGETS:
         raise UsageError(
@@ -163,8 +166,26 @@ def _of_file(word: str, path: Path) -> Subject | None:
     )
 
 
+def _no_compose_file(path: Path, service: str, word: str) -> UsageError:
+    """The error about a compose file that is not there. Another one in or near its directory is in the hint."""
+    folder = path.parent
+    inside = sorted(folder.glob("*/"))[:_MOST_FOLDERS] if is_directory(folder) else []
+    found = next((file for near in (folder, *inside, folder / "..") if (file := compose_file_in(near))), None)
+    hint = "write it like compose.yaml:SERVICE"
+    if found is not None:
+        hint = f"did you mean {shlex.quote(f'{found}:{service}')}?"
+    return UsageError(f"{plain(word)}: {plain(str(path))} does not exist", hint=plain(hint))
+
+
 def _of_name(word: str) -> Subject | None:
     """An image's reference, or nothing."""
+    before, _, service = word.rpartition(":")
+    compose = compose_file_in(Path(before)) if before and "/" in word and is_directory(Path(before)) else None
+    if compose is not None:
+        raise UsageError(
+            f"{plain(word)}: {plain(before)} is a directory, and a service is named after its compose file",
+            hint=plain(f"write {shlex.quote(f'{compose}:{service}')}"),
+        )
     if word.startswith((".", "/", "~")) or word.endswith("/") or Path(word).suffix in _SCENARIO_SUFFIXES:
         # The error about a scenario that cannot be read says what is wrong with it.
         return None

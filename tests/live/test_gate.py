@@ -43,7 +43,7 @@ def read(place: Path) -> GateResult:
 
 
 def test_equal_sides_never_go_red(boxbench: Command, made: Path) -> None:
-    result = boxbench("gate", "compare", made, made, *ALONE, "--screening-blocks", "5", "-b", "12", "-o", "g")
+    result = boxbench("gate", "compare", made, f"{made}/", *ALONE, "--screening-blocks", "5", "-b", "12", "-o", "g")
     assert result.returncode in (ExitCode.OK, ExitCode.CANNOT_TELL), result.stderr.decode()
     found = read(boxbench.cwd / "g")
     (row,) = found.rows
@@ -93,7 +93,9 @@ def test_a_planted_slowdown_goes_red(boxbench: Command, made: Path) -> None:
 
 
 def test_too_few_boots_cannot_tell_and_a_baseline_is_of_this_host(boxbench: Command, made: Path) -> None:
-    result = boxbench("gate", "compare", made, made, *TARGET, "--screening-blocks", "1", "-b", "2", "-o", "g", "--json")
+    result = boxbench(
+        "gate", "compare", made, f"{made}/", *TARGET, "--screening-blocks", "1", "-b", "2", "-o", "g", "--json"
+    )
     assert result.returncode == ExitCode.CANNOT_TELL, result.stderr.decode()
     shown: dict[str, Any] = json.loads(result.text)
     assert shown["verdict"] == "cannot tell"
@@ -120,7 +122,7 @@ def test_a_killed_gate_goes_on_to_its_verdict(boxbench: Command, made: Path) -> 
             process.send_signal(number)
             return process.wait(LIMIT_S)
 
-    asked = ("gate", "compare", made, made, *words, "--screening-blocks", "5", "-b", "6", "-o", "g")
+    asked = ("gate", "compare", made, f"{made}/", *words, "--screening-blocks", "5", "-b", "6", "-o", "g")
     assert strike(signal.SIGKILL, "screening", *asked) == -signal.SIGKILL
     assert strike(signal.SIGINT, "confirmation", "resume", "g") == ExitCode.INTERRUPTED
     assert "`boxbench resume g`" in (boxbench.cwd / "stderr").read_text()

@@ -82,7 +82,17 @@ class SideSelection:
                 f"{len(self.names)} {'side was' if len(self.names) == 1 else 'sides were'} given; a comparison has two",
                 hint="name A and B, as in `boxbench gate compare before/ after/`; one with --commits or --baseline",
             )
+        self._refuse_same_name()
         return _warned(SidePair(*self._sides(("A", "B"), self.names, chosen)))
+
+    def _refuse_same_name(self) -> None:
+        """Raise UsageError: one name was written twice, which no pipeline does whose sides may be equal one day."""
+        before, after = self.names
+        if before == after:
+            raise UsageError(
+                f"A and B are both {before}, so there is nothing to compare",
+                hint=f"name two; `boxbench gate aa {shlex.quote(before)}` measures false alarms",
+            )
 
     def _sides(
         self, sides: Sequence[SideName], names: Sequence[str], targets: Sequence[str] | None

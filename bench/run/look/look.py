@@ -14,7 +14,7 @@ from bench.image.stores.choice import image_store
 from bench.image.stores.docker import DockerStore
 from bench.infer.attempt import Attempt
 from bench.infer.facts import ImageFacts, image_facts
-from bench.infer.generate import Seen
+from bench.infer.generate import SUBSTITUTE, Seen
 from bench.infer.resources import LEAST_MEMORY
 from bench.run.look.watch import try_image
 from bench.run.prepare import Say, usable_target
@@ -49,8 +49,12 @@ def look_at(loaded: LoadedScenario, say: Say, *, attempt: bool, targets: Sequenc
 
 
 def _unusable(engines: Engines, targets: Sequence[TargetSpec], say: Say) -> dict[str, str]:
-    found = {}
+    """By label, why this host cannot run a target. Docker's substitute is asked only where Docker cannot run."""
+    found: dict[str, str] = {}
+    wanted = {spec.label for spec in targets}
     for spec in targets:
+        if spec.label == SUBSTITUTE and "docker" in wanted and "docker" not in found:
+            continue
         say(f"checking target {spec.label}")
         usable = usable_target(spec, engines, "auto")
         if isinstance(usable, str):

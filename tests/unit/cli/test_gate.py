@@ -132,7 +132,7 @@ def test_an_unwritable_summary_is_refused_before_anything_runs(
 ) -> None:
     made = scenario_at(tmp_path / "made")
     for file in ("nowhere/s.md", "made"):
-        assert call("compare", made, made, "-o", "g", "--summary", file) == ExitCode.USAGE
+        assert call("compare", made, f"{made}/", "-o", "g", "--summary", file) == ExitCode.USAGE
         assert f"--summary {file} cannot be written" in capsys.readouterr().err
     assert campaigns.asked == []
     assert not (tmp_path / "g").exists()
@@ -159,7 +159,7 @@ def test_a_summary_that_fails_at_the_end_leaves_result_and_verdict(
         call(
             "compare",
             made,
-            made,
+            f"{made}/",
             "-o",
             "g",
             "--json",
@@ -181,7 +181,7 @@ def test_a_summary_that_fails_at_the_end_leaves_result_and_verdict(
 def test_a_summary_is_appended(call: Call, tmp_path: Path, campaigns: Campaigns) -> None:
     made = scenario_at(tmp_path / "made")
     (tmp_path / "s.md").write_text("before\n")
-    assert call("compare", made, made, "-o", "g", "--summary", "s.md") in (ExitCode.OK, ExitCode.CANNOT_TELL)
+    assert call("compare", made, f"{made}/", "-o", "g", "--summary", "s.md") in (ExitCode.OK, ExitCode.CANNOT_TELL)
     assert campaigns.asked
     text = (tmp_path / "s.md").read_text()
     assert text.startswith("before\n## ")
@@ -192,10 +192,10 @@ def test_a_summary_is_appended(call: Call, tmp_path: Path, campaigns: Campaigns)
     [
         ["compare", "made", "nosuch"],
         ["compare", "made"],
-        ["compare", "made", "made", "--detect", "x"],
-        ["compare", "made", "made", "--detect", "0%"],
-        ["compare", "made", "made", "--detect", "nan"],
-        ["compare", "made", "made", "--detect", "2000%"],
+        ["compare", "made", "./made", "--detect", "x"],
+        ["compare", "made", "./made", "--detect", "0%"],
+        ["compare", "made", "./made", "--detect", "nan"],
+        ["compare", "made", "./made", "--detect", "2000%"],
         ["aa", "nosuch"],
         ["compare", "made", "made:["],
     ],
@@ -211,11 +211,11 @@ def test_the_change_to_detect_is_given_like_a_threshold(
 ) -> None:
     scenario_at(tmp_path / "made")
     for number, text in enumerate(("2%", "0.02")):
-        call("compare", "made", "made", "--detect", text, "--max-blocks", "5", "-o", f"g{number}")
+        call("compare", "made", "./made", "--detect", text, "--max-blocks", "5", "-o", f"g{number}")
         assert read_request(tmp_path / f"g{number}").request.detect == 0.02
     assert campaigns.asked
     capsys.readouterr()
-    assert call("compare", "made", "made", "--detect", "5", "-o", "g") == ExitCode.USAGE
+    assert call("compare", "made", "./made", "--detect", "5", "-o", "g") == ExitCode.USAGE
     assert "--detect: '5' has no unit; write \"5%\"" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "g").exists()
 
@@ -239,7 +239,7 @@ def test_a_directory_that_is_not_empty_is_refused_and_kept(
     scenario_at(tmp_path / "made")
     (tmp_path / "g").mkdir()
     (tmp_path / "g" / "mine").touch()
-    assert call("compare", "made", "made", "-o", "g") == ExitCode.USAGE
+    assert call("compare", "made", "./made", "-o", "g") == ExitCode.USAGE
     said = capsys.readouterr().err
     assert "exists and is not empty" in said
     assert "resume" not in said
@@ -250,8 +250,8 @@ def test_the_hint_of_a_directory_that_holds_a_gate_names_resume(
     call: Call, tmp_path: Path, campaigns: Campaigns, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scenario_at(tmp_path / "made")
-    call("compare", "made", "made", "--max-blocks", "5", "-o", "my g")
+    call("compare", "made", "./made", "--max-blocks", "5", "-o", "my g")
     assert campaigns.asked
     capsys.readouterr()
-    assert call("compare", "made", "made", "-o", "my g") == ExitCode.USAGE
+    assert call("compare", "made", "./made", "-o", "my g") == ExitCode.USAGE
     assert "`boxbench resume 'my g'`" in " ".join(capsys.readouterr().err.split())

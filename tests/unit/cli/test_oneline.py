@@ -446,6 +446,23 @@ def test_an_image_has_the_targets_of_the_design_that_it_borrows(looks: Looks) ->
     assert "libvirt" not in [spec.label for spec in loaded.scenario.targets]
 
 
+def test_one_name_twice_is_no_comparison(looks: Looks) -> None:
+    with pytest.raises(UsageError, match="A and B are both redis:7, so there is nothing to compare") as caught:
+        SideSelection(names=["redis:7", "redis:7"]).read(Path("x"), no_root_control=False)
+    assert "`boxbench gate aa redis:7`" in caught.value.hint
+    assert looks.asked == []
+
+
+def test_all_files_are_read_before_the_first_image_is_built(looks: Looks, tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {web: {image: 'redis:7'}}\n")
+    with pytest.raises(ScenarioError, match="has no service 'wbe'"):
+        load(["redis:7", f"{tmp_path}/compose.yaml:wbe"])
+    (tmp_path / "wrong.yaml").write_text("question: {}\n")
+    with pytest.raises(ScenarioError, match=r"wrong\.yaml"):
+        load(["redis:7", str(tmp_path / "wrong.yaml")])
+    assert looks.asked == []
+
+
 def test_an_image_is_both_sides_of_an_aa_test(looks: Looks, capsys: pytest.CaptureFixture[str]) -> None:
     selection = SideSelection(names=["redis:7"], targets="docker", given=Given(memory=2**30))
     pair = selection.read_same(no_root_control=True)

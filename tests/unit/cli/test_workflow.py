@@ -63,7 +63,7 @@ def hostile(record: Record) -> Record:
 def test_a_gate_whose_guest_forges_commands(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, hostile)
     scenario_at(tmp_path / "made", targets=["docker"])
-    said = run("gate", "compare", "made", "made", "-o", "g")
+    said = run("gate", "compare", "made", "./made", "-o", "g")
     assert "forged" in said
     assert not COMMAND.search(said)
     said = run("gate", "judge", "g", "--json", stderr=False)

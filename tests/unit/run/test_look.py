@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bench.run.look import look
 from bench.run.look.watch import listening_ports
+from bench.scenario.targets import parse_targets
 
 ID = "c0ffee" * 10
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
@@ -43,3 +46,21 @@ def test_a_process_of_this_host_with_the_pid_of_one_elsewhere(tmp_path: Path) ->
     write(tmp_path, "tcp", HEAD + "   0: 00000000:1F90 00000000:0000 0A 0:0 0:0 0 0 0 1 1\n")
     assert listening_ports(7, ID, tmp_path) == (8080,)
     assert listening_ports(7, "0" * 64, tmp_path) == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "lacking", "checked"),
+    [
+        ("docker,podman", (), ["docker"]),
+        ("docker,podman", ("docker",), ["docker", "podman"]),
+        ("process,podman", (), ["process", "podman"]),
+    ],
+)
+def test_podman_is_checked_where_it_is_wanted(
+    asked: str, lacking: tuple[str, ...], checked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(look, "usable_target", lambda spec, *_: "no" if spec.label in lacking else object())
+    engines: Any = None
+    assert look._unusable(engines, parse_targets(asked.split(",")), said.append) == dict.fromkeys(lacking, "no")
+    assert said == [f"checking target {label}" for label in checked]
