@@ -17,7 +17,7 @@ from bench.image.archive import (
     tree_digest,
 )
 from bench.image.complete import TREE_RECIPE, complete_tree
-from bench.image.config import check_directory, resolve_config
+from bench.image.config import check_directory, healthcheck_note, resolve_config
 from bench.image.finish import finish_image
 from bench.image.healthcheck import require_healthcheck
 from bench.image.model import Image
@@ -25,7 +25,7 @@ from bench.image.noted import note_use
 from bench.image.source import known, plain_image
 from bench.image.stores.base import ImageStore, Log, StoredImage, StoreError
 from bench.image.volumes import volume_places
-from bench.scenario.model import LoadedScenario
+from bench.scenario.model import LoadedScenario, ReadyHealthcheck
 from bench.util import cache
 from bench.util.errors import BuildError
 from bench.util.steps import measured_by, step
@@ -63,6 +63,10 @@ def build_image(store: ImageStore, loaded: LoadedScenario, log: Log, *, results:
     refuse_foreign_places(scenario.name, index, agent_binary().read_bytes())
     config = resolve_config(scenario.name, plain.image.config, scenario.workload, index)
     require_healthcheck(scenario.name, scenario.ready, config.healthcheck)
+    waits = isinstance(scenario.ready, ReadyHealthcheck)
+    warning = healthcheck_note(config, index) if waits else None
+    if warning is not None:
+        log(warning)
     digest = _cached_digest(cache.content_key(tar.stem, *digest_exclusions()), lambda: tree_digest(index))
     content = _cached_digest(cache.content_key(tar.stem, CONTENT_RECIPE), lambda: content_digest(index))
     for identity, name in ((plain.image.id, plain.image.id), (finished.id, ref)):
@@ -80,7 +84,7 @@ def build_image(store: ImageStore, loaded: LoadedScenario, log: Log, *, results:
         block_bytes=index.block_bytes(),
         volumes=volume_places(scenario.name, volumes, index),
         origin=plain.origin,
-        notes=plain.notes,
+        notes=(*plain.notes, *([] if warning is None else [warning])),
     )
 
 

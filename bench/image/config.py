@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -180,6 +181,40 @@ def _check_command(image: str, argv: tuple[str, ...], path: str, cwd: str, index
             "`boxbench run IMAGE` has --command",
         )
     command = argv[0]
+    places, found = _places(command, path, cwd, index)
+    runs = next((place for place, member in found.items() if _is_executable(member)), None)
+    if runs is None:
+        problem = "is not executable" if found else f"is not in the image (looked for {', '.join(places)})"
+        hint = "check ENTRYPOINT, CMD, workload.entrypoint and workload.command, and the mode of a script (chmod +x)"
+        if argv[:2] == ("/bin/sh", "-c") and not found:
+            hint = 'a command in shell form needs a shell: write it as a list, as in CMD ["/program", "argument"]'
+        raise BuildError(f"image {image}: the command {command!r} {problem}", hint=hint)
+    refuse_system_init(image, runs, index)
+
+
+def healthcheck_note(config: BoxConfig, index: TreeIndex) -> str | None:
+    """A sentence about a health check whose program the image lacks; None if it has it, or may have it.
+
+    The workload may make the program, so it is no error. Of a check in shell form the first word is looked for where
+    it is a path; else it may be the shell's own.
+    """
+    if config.healthcheck is None:
+        return None
+    argv = config.healthcheck.argv
+    shell = argv[1:2] == ("-c",)
+    first = argv[2].split(maxsplit=1)[0] if shell and argv[2:] and argv[2].strip() else ""
+    path = dict(entry.partition("=")[::2] for entry in config.env).get("PATH", DEFAULT_PATH)
+    for program in (argv[0], *([first] if re.fullmatch(r"/[\w./+-]+|curl|wget", first) else [])):
+        if not _places(program, path, config.cwd, index)[1]:
+            return (
+                f"HEALTHCHECK runs {program[:100]!r}, which is not in the image: no box becomes healthy unless the workload "
+                "makes it. Install it in the Dockerfile, or wait for something else (--ready, ready.when)."
+            )
+    return None
+
+
+def _places(command: str, path: str, cwd: str, index: TreeIndex) -> tuple[list[str], dict[str, tarfile.TarInfo]]:
+    """Where a command is looked for, and the files that are there."""
     if command.startswith("/"):
         places = [command]
     elif "/" in command:
@@ -187,14 +222,7 @@ def _check_command(image: str, argv: tuple[str, ...], path: str, cwd: str, index
     else:
         places = [f"{directory or cwd}/{command}" for directory in path.split(":")]
     found = {place: member for place in places if (member := index.find(place)) is not None and member.isreg()}
-    runs = next((place for place, member in found.items() if _is_executable(member)), None)
-    if runs is None:
-        problem = "is not executable" if found else f"is not in the image (looked for {', '.join(places)})"
-        raise BuildError(
-            f"image {image}: the command {command!r} {problem}",
-            hint="check ENTRYPOINT, CMD, workload.entrypoint and workload.command, and the mode of a script (chmod +x)",
-        )
-    refuse_system_init(image, runs, index)
+    return places, found
 
 
 def _is_executable(member: tarfile.TarInfo) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from bench.agent.boxconf import BoxConfig, HealthCheck
 from bench.image.archive import TreeIndex
-from bench.image.config import DEFAULT_PATH, check_directory, config_digest, resolve_config
+from bench.image.config import DEFAULT_PATH, check_directory, config_digest, healthcheck_note, resolve_config
 from bench.image.healthcheck import require_healthcheck
 from bench.scenario.healthcheck import Healthcheck
 from bench.scenario.model import ReadyExit, ReadyHealthcheck, Workload
@@ -338,3 +338,43 @@ def test_an_empty_entry_point_leaves_the_command_alone(tree: TreeIndex) -> None:
     assert resolve(tree, workload, Entrypoint=["other"]).argv == ("/bin/server", "-x")
     with pytest.raises(BuildError, match="has nothing to run"):
         resolve(tree, Workload(entrypoint=()), Entrypoint=["other"])
+
+
+@pytest.mark.parametrize(
+    ("test", "lacking"),
+    [
+        (["CMD", "/usr/bin/curl", "-f", "http://localhost"], "/usr/bin/curl"),
+        (["CMD", "curl", "-f", "http://localhost"], "curl"),
+        (["CMD", "server", "check"], None),
+        # The shell itself, then what it is to run.
+        (["CMD-SHELL", "true"], "/bin/sh"),
+        (["NONE"], None),
+    ],
+)
+def test_a_health_check_whose_program_is_missing_gets_a_sentence(
+    tree: TreeIndex, test: list[str], lacking: str | None
+) -> None:
+    said = healthcheck_note(resolve(tree, Healthcheck={"Test": test}), tree)
+    assert (said is None) == (lacking is None)
+    assert lacking is None or f"HEALTHCHECK runs {lacking!r}, which is not in the image" in str(said)
+
+
+def test_of_a_shell_command_a_path_is_looked_for(tmp_path: Path) -> None:
+    index = index_of(tmp_path, folder("bin"), (member("bin/sh"), b""), (member("bin/server"), b""))
+    for command, lacking in (
+        ("/bin/server -c", None),
+        ("curl -f http://localhost || exit 1", "curl"),
+        ("/srv/check", "/srv/check"),
+        ("test -f /x", None),
+        ("$CHECK", None),
+        (" ", None),
+    ):
+        said = healthcheck_note(resolve(index, Healthcheck={"Test": ["CMD-SHELL", command]}), index)
+        assert (said is None) == (lacking is None)
+        assert repr(lacking) in str(said)
+
+
+def test_a_command_in_shell_form_without_a_shell(tree: TreeIndex) -> None:
+    with pytest.raises(BuildError, match="'/bin/sh' is not in the image") as caught:
+        resolve(tree, Cmd=["/bin/sh", "-c", "server"])
+    assert "write it as a list" in caught.value.hint
