@@ -66,6 +66,7 @@ def load(
     chosen = tuple(narrowed(one, blocks=blocks, targets=labels, profile=size) for one in loaded)
     if no_root_control:
         chosen = tuple(without_root_control(one) for one in chosen)
+    _tell_of_other_baselines(loaded, chosen)
     # Programs of targets that the command line names are the user's own choice.
     if starts and targets is None:
         warn_of_programs(chosen)
@@ -94,6 +95,13 @@ def _read_all_first(subjects: Mapping[str, Subject | None], given: Given) -> Non
             continue
         for path in scenarios_named(name):
             load_scenario(path)
+
+
+def _tell_of_other_baselines(asked: tuple[LoadedScenario, ...], chosen: tuple[LoadedScenario, ...]) -> None:
+    for before, after in zip(asked, chosen, strict=True):
+        was, now = before.scenario.baseline, after.scenario.baseline
+        if was != now:
+            note(f"{after.scenario.name}: its baseline {was} is not among the targets. {now} is the baseline.")
 
 
 def _generated(

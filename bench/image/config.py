@@ -207,8 +207,8 @@ def healthcheck_note(config: BoxConfig, index: TreeIndex) -> str | None:
     for program in (argv[0], *([first] if re.fullmatch(r"/[\w./+-]+|curl|wget", first) else [])):
         if not _places(program, path, config.cwd, index)[1]:
             return (
-                f"HEALTHCHECK runs {program[:100]!r}, which is not in the image: no box becomes healthy unless the workload "
-                "makes it. Install it in the Dockerfile, or wait for something else (--ready, ready.when)."
+                f"HEALTHCHECK runs {program[:100]!r}, which is not in the image: no box becomes healthy unless the "
+                "workload makes it. Install it in the Dockerfile, or wait for something else (--ready, ready.when)."
             )
     return None
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from bench.image.archives import archived_image
 from bench.image.base import ensure_base
+from bench.image.build_hints import build_hint
 from bench.image.named import named_image
 from bench.image.platforms import host_platform, runs_here
 from bench.image.stores.base import BuildOrder, ImageStore, Log, StoredImage, StoreError
@@ -93,7 +94,8 @@ def _built(store: ImageStore, loaded: LoadedScenario, log: Log, results: Sequenc
     try:
         built = store.build(order, log)
     except StoreError as error:
-        raise StoreError(". ".join((error.message.removesuffix("."), *notes)), hint=error.hint) from None
+        hint = build_hint(error.message, order, workload.base) or error.hint
+        raise StoreError(". ".join((error.message.removesuffix("."), *notes)), hint=hint) from None
     origin = ImageOrigin(
         kind="dockerfile",
         name=workload.dockerfile,

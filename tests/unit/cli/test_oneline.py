@@ -446,6 +446,17 @@ def test_an_image_has_the_targets_of_the_design_that_it_borrows(looks: Looks) ->
     assert "libvirt" not in [spec.label for spec in loaded.scenario.targets]
 
 
+def test_another_baseline_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    load(["hello"], targets="runc,process")
+    assert "hello: its baseline docker is not among the targets. runc is the baseline." in _said(capsys)
+    load(["hello"], targets="runc,docker")
+    assert "baseline" not in _said(capsys)
+
+
+def _said(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().err.split())
+
+
 def test_one_name_twice_is_no_comparison(looks: Looks) -> None:
     with pytest.raises(UsageError, match="A and B are both redis:7, so there is nothing to compare") as caught:
         SideSelection(names=["redis:7", "redis:7"]).read(Path("x"), no_root_control=False)
