@@ -41,9 +41,7 @@ def build_hint(message: str, order: BuildOrder, base: Base | None) -> str | None
         base: the image that the scenario has made from packages.
     """
     if _NO_SHELL.search(message):
-        return (
-            "RUN in shell form and with a heredoc needs /bin/sh: run it in a stage that has one, and COPY what it made"
-        )
+        return "RUN in shell form or with a heredoc needs /bin/sh: run it in a stage that has one, and COPY the result"
     if _REGISTRY.search(message):
         return _about_base(order, base)
     return next((_about_file(match[1], order.context) for form in _MISSING if (match := form.search(message))), None)
