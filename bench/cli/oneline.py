@@ -115,12 +115,25 @@ def scenarios_alike(subjects: Sequence[Subject], given: Given, wanted: Wanted) -
 
 def check_subject(subject: Subject, given: Given) -> None:
     """Read the files that a subject names, and start nothing. Raises UsageError, ScenarioError: they cannot be used."""
-    source_of(subject, given, os.environ)
+    _refuse_more_cpus(source_of(subject, given, os.environ), given)
+
+
+def _refuse_more_cpus(source: Source, given: Given) -> None:
+    """Raise UsageError before an image is made for boxes that this host has too few CPUs for."""
+    wanted = given.cpus or int((source.resources or {}).get("cpus", 1))
+    available = len(os.sched_getaffinity(0))
+    if wanted > available:
+        raise UsageError(
+            f"{source.subject}: a box is to have {wanted} CPUs, and this process may use {available}",
+            hint=f"--cpus {available}, or fewer",
+        )
 
 
 def draft_for(subject: Subject, given: Given, wanted: Wanted, *, look: bool) -> tuple[Draft, Source]:
     """As ``scenario_for``, before there is a scenario, and without a word."""
     source = source_of(subject, given, os.environ)
+    if look:
+        _refuse_more_cpus(source, given)
     return make_draft(source, given, _seen(source, given, wanted) if look else None, wanted), source
 
 

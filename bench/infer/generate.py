@@ -21,6 +21,7 @@ from bench.scenario.model import LoadedScenario, scenario_of_text
 from bench.scenario.targets import TargetSpec
 from bench.util.errors import TargetUnavailableError, UsageError
 from bench.util.paths import is_directory
+from bench.util.units import format_bytes, parse_bytes
 
 SUBSTITUTE: Final = "podman"
 """The target in Docker's place where this host cannot run that and the user has named none."""
@@ -292,4 +293,8 @@ def _resources(source: Source, given: Given, seen: Seen | None) -> tuple[dict[st
         said["memory"] = format_level(given.memory)
     if given.disk is not None:
         said["disk"] = format_level(given.disk)
-    return found | said, {key: reason for key, reason in sizes.why.items() if key not in said}
+    why = {key: reason for key, reason in sizes.why.items() if key not in said}
+    if given.memory is None and "memory" in said:
+        size = format_bytes(parse_bytes(str(said["memory"])))
+        why["memory"] = Reason(f"{size} of memory per box, as the compose file says", "--memory SIZE")
+    return found | said, why

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -444,6 +445,25 @@ def test_an_image_has_the_targets_of_the_design_that_it_borrows(looks: Looks) ->
     assert looks.checked == []
     (loaded,) = load(["first-start"], workload="redis:7", targets="docker")
     assert "libvirt" not in [spec.label for spec in loaded.scenario.targets]
+
+
+def test_more_cpus_than_there_are_are_refused_before_a_look(looks: Looks, tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {web: {image: 'redis:7', cpus: 4096}}\n")
+    available = len(os.sched_getaffinity(0))
+    for name, given in ((f"{tmp_path}/compose.yaml:web", Given()), ("redis:7", Given(cpus=4096))):
+        with pytest.raises(UsageError, match=f"4096 CPUs, and this process may use {available}") as caught:
+            load([name], given=given)
+        assert caught.value.hint == f"--cpus {available}, or fewer"
+    assert looks.asked == []
+
+
+def test_memory_of_a_compose_file_is_told_as_it_was_read(
+    looks: Looks, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {web: {image: 'redis:7', mem_limit: 300m}}\n")
+    load([f"{tmp_path}/compose.yaml:web"])
+    assert "300 MiB of memory per box, as the compose file says (change with --memory SIZE)" in _said(capsys)
+    assert looks.asked
 
 
 def test_another_baseline_is_said(capsys: pytest.CaptureFixture[str]) -> None:
