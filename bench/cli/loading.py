@@ -44,8 +44,8 @@ def load(
         BoxbenchError: as ``scenario_for``, of what is no scenario.
     """
     labels = split_labels(targets) if targets is not None else None
-    asked = [*names, *([] if workload is None else [workload])]
-    subjects = _subjects(asked, given)
+    subjects = _subjects([*names, *([] if workload is None else [workload])], given)
+    _read_all_first(subjects, given)
 
     def read(name: str, only: tuple[str, ...] | None = labels) -> tuple[LoadedScenario, ...]:
         subject = subjects[name]
@@ -53,7 +53,6 @@ def load(
             return tuple(load_scenario(path) for path in scenarios_named(name))
         return (_generated(subject, given, only, blocks, no_root_control=no_root_control, look=starts),)
 
-    _read_all_first(subjects, given)
     loaded = tuple(one for name in names for one in read(name))
     if workload is not None and subjects[workload] is None:
         loaded = tuple(with_workload_of(one, load_scenario(find_scenario(workload))) for one in loaded)
@@ -64,8 +63,7 @@ def load(
         loaded = tuple(with_workload_of(one, other) for one in loaded)
     size = _profile(profile, loaded)
     chosen = tuple(narrowed(one, blocks=blocks, targets=labels, profile=size) for one in loaded)
-    if no_root_control:
-        chosen = tuple(without_root_control(one) for one in chosen)
+    chosen = tuple(map(without_root_control, chosen)) if no_root_control else chosen
     _tell_of_other_baselines(loaded, chosen)
     # Programs of targets that the command line names are the user's own choice.
     if starts and targets is None:

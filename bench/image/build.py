@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from bench.agent.boxconf import BoxConfig
 from bench.agent.compile import agent_binary
 from bench.image.archive import (
     TreeIndex,
@@ -25,7 +26,7 @@ from bench.image.noted import note_use
 from bench.image.source import known, plain_image
 from bench.image.stores.base import ImageStore, Log, StoredImage, StoreError
 from bench.image.volumes import volume_places
-from bench.scenario.model import LoadedScenario, ReadyHealthcheck
+from bench.scenario.model import LoadedScenario, Ready, ReadyHealthcheck
 from bench.util import cache
 from bench.util.errors import BuildError
 from bench.util.steps import measured_by, step
@@ -63,10 +64,7 @@ def build_image(store: ImageStore, loaded: LoadedScenario, log: Log, *, results:
     refuse_foreign_places(scenario.name, index, agent_binary().read_bytes())
     config = resolve_config(scenario.name, plain.image.config, scenario.workload, index)
     require_healthcheck(scenario.name, scenario.ready, config.healthcheck)
-    waits = isinstance(scenario.ready, ReadyHealthcheck)
-    warning = healthcheck_note(config, index) if waits else None
-    if warning is not None:
-        log(warning)
+    warnings = _health_warnings(scenario.ready, config, index, log)
     digest = _cached_digest(cache.content_key(tar.stem, *digest_exclusions()), lambda: tree_digest(index))
     content = _cached_digest(cache.content_key(tar.stem, CONTENT_RECIPE), lambda: content_digest(index))
     for identity, name in ((plain.image.id, plain.image.id), (finished.id, ref)):
@@ -84,8 +82,17 @@ def build_image(store: ImageStore, loaded: LoadedScenario, log: Log, *, results:
         block_bytes=index.block_bytes(),
         volumes=volume_places(scenario.name, volumes, index),
         origin=plain.origin,
-        notes=(*plain.notes, *([] if warning is None else [warning])),
+        notes=(*plain.notes, *warnings),
     )
+
+
+def _health_warnings(ready: Ready, config: BoxConfig, index: TreeIndex, log: Log) -> tuple[str, ...]:
+    """What makes boxes wait in vain for their health check. It is logged, too."""
+    warning = healthcheck_note(config, index) if isinstance(ready, ReadyHealthcheck) else None
+    if warning is None:
+        return ()
+    log(warning)
+    return (warning,)
 
 
 def _export(store: ImageStore, name: str, image: StoredImage, volumes: tuple[str, ...]) -> TreeIndex:
