@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.completing import complete_results
 from bench.cli.console import console, print_json
 from bench.cli.loading import timed_directory
 from bench.cli.options import Json
@@ -20,8 +21,18 @@ from bench.render.commands.compare import (
     write_comparison,
 )
 
-A = Annotated[Path, typer.Argument(metavar="A", help="Directory of a campaign: the base.", show_default=False)]
-B = Annotated[Path, typer.Argument(metavar="B", help="Directory of another campaign.", show_default=False)]
+A = Annotated[
+    Path,
+    typer.Argument(
+        metavar="A", help="Directory of a campaign: the base.", show_default=False, autocompletion=complete_results
+    ),
+]
+B = Annotated[
+    Path,
+    typer.Argument(
+        metavar="B", help="Directory of another campaign.", show_default=False, autocompletion=complete_results
+    ),
+]
 Out = Annotated[
     Path | None,
     typer.Option(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.completing import complete_results
 from bench.cli.messages import note
 from bench.cli.options import AllowSimulated
 from bench.cli.workflow import apart_in_file, under_runner
@@ -26,7 +27,12 @@ def _list_formats(wanted: bool) -> None:
 
 Source = Annotated[
     Path,
-    typer.Argument(metavar="SOURCE", help="Directory of a campaign, a gate or a history.", show_default=False),
+    typer.Argument(
+        metavar="SOURCE",
+        help="Directory of a campaign, a gate or a history.",
+        show_default=False,
+        autocompletion=complete_results,
+    ),
 ]
 FormatName = Annotated[
     str,

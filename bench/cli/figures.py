@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.completing import complete_results
 from bench.cli.console import console
 from bench.cli.progress import waiting
 from bench.deck.figures import figures_of
@@ -21,6 +22,7 @@ Place = Annotated[
         metavar="PATH",
         help="Directory of a campaign, a gate, a history, or an answer or a sweep of `boxbench simulate`; "
         "file of a model.",
+        autocompletion=complete_results,
         show_default=False,
     ),
 ]

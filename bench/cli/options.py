@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.completing import complete_results, complete_scenarios, complete_targets
 from bench.scenario.model import MOST_BLOCKS
 from bench.scenario.options import check_accel
 from bench.util.errors import UsageError
@@ -36,6 +37,7 @@ Scenarios = Annotated[
         help="Scenario files, their directories, names of bundled scenarios; or images (redis:7, oci-archive:FILE), "
         "Dockerfiles, directories with one, compose.yaml:SERVICE.",
         show_default=False,
+        autocompletion=complete_scenarios,
     ),
 ]
 OneScenario = Annotated[
@@ -45,12 +47,16 @@ OneScenario = Annotated[
         help="A scenario file, its directory, the name of a bundled scenario; or an image (redis:7, oci-archive:FILE), "
         "a Dockerfile, a directory with one, compose.yaml:SERVICE.",
         show_default=False,
+        autocompletion=complete_scenarios,
     ),
 ]
 Campaign = Annotated[
     Path,
     typer.Argument(
-        metavar="CAMPAIGN", help="Directory of a campaign, as `boxbench run` printed it.", show_default=False
+        metavar="CAMPAIGN",
+        help="Directory of a campaign, as `boxbench run` printed it.",
+        show_default=False,
+        autocompletion=complete_results,
     ),
 ]
 Blocks = Annotated[
@@ -76,6 +82,7 @@ Targets = Annotated[
         "-t",
         metavar="A,B",
         parser=some_targets,
+        autocompletion=complete_targets,
         help="Only these targets, such as docker,libvirt[nic=virtio].",
         show_default="the scenario's, or for an image the quickstart's",
     ),
@@ -97,6 +104,7 @@ Workload = Annotated[
         metavar="SCENARIO",
         help="Run the design of these scenarios with the Dockerfile, readiness, resources and targets of this one.",
         show_default="their own",
+        autocompletion=complete_scenarios,
     ),
 ]
 AccelOrCount = Annotated[

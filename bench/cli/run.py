@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from bench.cli.completing import complete_results
 from bench.cli.console import console
 from bench.cli.gate.resume import finish_gate
 from bench.cli.image_options import command_line, image_options
@@ -46,6 +47,7 @@ Resumable = Annotated[
         metavar="DIR",
         help="Directory of a campaign or of a `boxbench gate compare`, as it was printed.",
         show_default=False,
+        autocompletion=complete_results,
     ),
 ]
 Draw = Annotated[

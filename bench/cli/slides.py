@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.completing import complete_results
 from bench.cli.console import console
 from bench.cli.loading import timed_directory
 from bench.cli.messages import note
@@ -25,6 +26,7 @@ Places = Annotated[
         metavar="[PATH]...",
         help="Directories of campaigns, gates, histories, or answers and sweeps of `boxbench simulate`; files of "
         "models. Each is a part.",
+        autocompletion=complete_results,
         show_default=False,
     ),
 ]

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.cli.completing import complete_scenarios
 from bench.cli.console import console
 from bench.cli.gate.options import GateOut, Metrics, Summary, ThresholdTexts, make_directory
 from bench.cli.gate.result import announce, check_summary, finish
@@ -35,6 +36,7 @@ Sides = Annotated[
     list[str],
     typer.Argument(
         metavar="A B",
+        autocompletion=complete_scenarios,
         help="Two scenarios, SCENARIO:TARGET[OPTION=VALUE], or two images (redis:7 redis:8). With --commits or "
         "--baseline: one scenario, which is B.",
         show_default=False,

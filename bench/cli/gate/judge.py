@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.completing import complete_results
 from bench.cli.gate.options import Summary
 from bench.cli.gate.result import announce, check_summary, finish, keep
 from bench.cli.messages import note
@@ -14,7 +15,13 @@ from bench.cli.options import Json
 from bench.gate.again import judge_again
 
 Directory = Annotated[
-    Path, typer.Argument(metavar="DIR", help="Directory of a `boxbench gate compare`.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="DIR",
+        help="Directory of a `boxbench gate compare`.",
+        show_default=False,
+        autocompletion=complete_results,
+    ),
 ]
 
 

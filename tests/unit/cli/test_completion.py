@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bench.cli.completing import complete_results, complete_scenarios, complete_targets
 from bench.cli.completion import VARIABLE, Shell
 from bench.util import proc
 from bench.util.errors import ExitCode
@@ -57,6 +58,9 @@ _ASKED = {
         ("run --bl", ("--blocks", "--seed", 1)),
         ("history check --js", ("--json", "--seed", 1)),
         ("completion f", ("fish", "zsh", 1)),
+        ("run -t docker,lib", ("docker,libvirt", "podman", 1)),
+        ("run hel", ("hello", "redis", 1)),
+        ("gate compare hel", ("hello", "redis", 1)),
     ],
 )
 def test_the_answers_to_a_shell(
@@ -83,6 +87,37 @@ def test_the_answers_to_a_shell(
     shown = capsys.readouterr().out
     assert [word in shown for word in (offered, other)] == [True, False]
     assert len([name for name in imported if not name.endswith(".group")]) == commands
+
+
+def test_targets_are_completed_after_a_comma() -> None:
+    assert "docker" in complete_targets("")
+    found = complete_targets("docker,")
+    assert "docker,libvirt" in found
+    assert "docker,docker" not in found
+    assert complete_targets("nonsense") == []
+
+
+def test_scenarios_are_bundled_ones_and_what_may_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/compose.yaml").touch()
+    (tmp_path / "shop/notes.txt").touch()
+    (tmp_path / "she lf").mkdir()
+    assert complete_scenarios("sh") == ["shop"]
+    assert complete_scenarios("shop/") == ["shop/compose.yaml"]
+    assert complete_scenarios("hell") == ["hello"]
+    assert complete_scenarios("no/where") == []
+
+
+def test_results_are_directories_that_have_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("reports/out/b/manifest.json", "mine/manifest.json", "gated/fresh/manifest.json", "empty/x"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    assert sorted(complete_results("")) == ["gated", "mine", "reports/out/b"]
+    assert complete_results("m") == ["mine"]
+    assert complete_results("reports/o") == ["reports/out/b", "reports/out"]
+    assert complete_results("em") == ["empty"], "it may lead to one"
 
 
 @pytest.mark.host
