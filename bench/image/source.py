@@ -88,9 +88,8 @@ def _built(store: ImageStore, loaded: LoadedScenario, log: Log, results: Sequenc
     _refuse_other_than_file(order)
     left_out = results_below(order.context, results)
     order = replace(order, leave_out=tuple(path.relative_to(order.context).as_posix() for path in left_out))
+    # It is told once, with the results: an image that is looked at first is built twice.
     notes = _left_out(order.leave_out)
-    for note in notes:
-        log(note)
     try:
         built = store.build(order, log)
     except StoreError as error:
