@@ -23,6 +23,7 @@ import hypothesis
 import pytest
 import urllib3.util.connection  # noqa: F401 - its import opens a socket to ask for IPv6: here, before the guard
 
+from bench.util import parallel
 from bench.util.interrupts import SIGNALS
 from tests import leftovers, needs
 from tests.lab import docker_client, lab, make_scenario
@@ -64,6 +65,8 @@ def _no_host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         return
     monkeypatch.setattr(subprocess.Popen, "__init__", _guarded_popen(subprocess.Popen.__init__))
     monkeypatch.setattr(socket.socket, "__init__", _guarded_socket(socket.socket.__init__))
+    # Reports draw their figures with a copy of the process, which is a start, too.
+    monkeypatch.setattr(parallel, "can_share", lambda: False)
     for module, name in _STARTERS:
         monkeypatch.setattr(module, name, _refuse(f"called {module.__name__}.{name}"))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from bench.analysis.results import Analysis
 from bench.analysis.sources import source_word
@@ -33,6 +33,7 @@ from bench.render.figures.shown import left_out
 from bench.render.figures.style import PAGE, STYLES, Style, style_in_use, using
 from bench.util.durable import replace_file
 from bench.util.nofollow import real_directory
+from bench.util.parallel import shared_out
 
 __all__ = ["PAGE", "STYLES", "Figure", "Style", "campaign_figures", "save_figures"]
 
@@ -67,13 +68,19 @@ def campaign_figures(
         png: also make a light PNG of each, for slides and READMEs.
         keep: the figures have their drawings.
     """
+    pieces, made = _pieces(analysis), source_word(analysis.records)
+
+    def figure(number: int) -> Figure | Literal["not wanted"] | None:
+        drawing = _drawing(analysis, *pieces[number], made)
+        if drawing is None:
+            return None
+        return "not wanted" if only and drawing.name not in only else finish(drawing, png=png, keep=keep)
+
     with styled(), using(style):
-        drawn = enumerate(campaign_drawings(analysis), start=1)
-        return tuple(
-            finish(replace(drawing, order=order), png=png, keep=keep)
-            for order, drawing in drawn
-            if not only or drawing.name in only
-        )
+        # A drawing cannot be sent from another process.
+        found = [figure(number) for number in range(len(pieces))] if keep or only else shared_out(len(pieces), figure)
+    ordered = enumerate((one for one in found if one is not None), start=1)
+    return tuple(replace(one, order=order) for order, one in ordered if not isinstance(one, str))
 
 
 def save_figures(analysis: Analysis, directory: Path, *, png: bool = True) -> tuple[Figure, ...]:
@@ -93,11 +100,15 @@ def save_figures(analysis: Analysis, directory: Path, *, png: bool = True) -> tu
 def campaign_drawings(analysis: Analysis) -> Iterator[Drawing]:
     """Every drawing that the campaign has data for, by scenario, in the style that is in use."""
     made = source_word(analysis.records)
-    for scenario in analysis.manifest.scenarios:
-        for draw in _DRAWERS:
-            drawing = _drawing(analysis, scenario, draw, made)
-            if drawing is not None:
-                yield drawing
+    for scenario, draw in _pieces(analysis):
+        drawing = _drawing(analysis, scenario, draw, made)
+        if drawing is not None:
+            yield drawing
+
+
+def _pieces(analysis: Analysis) -> list[tuple[str, Draw]]:
+    """Each figure that a campaign may have, by scenario, in order."""
+    return [(scenario, draw) for scenario in analysis.manifest.scenarios for draw in _DRAWERS]
 
 
 def _drawing(analysis: Analysis, scenario: str, draw: Draw, made: str) -> Drawing | None:

@@ -137,6 +137,8 @@ class Drawing:
 def styled() -> Iterator[None]:
     """Boxbench's matplotlib settings instead of the user's; restored afterwards."""
     import matplotlib as mpl  # noqa: PLC0415 - half a second that only figures need to spend
+    import matplotlib.backends.backend_agg  # noqa: PLC0415 - before this process is copied for the figures
+    import matplotlib.backends.backend_svg  # noqa: PLC0415
 
     with mpl.rc_context(), warnings.catch_warnings():
         # A character that the font lacks is drawn as a box. It must not stop the report.

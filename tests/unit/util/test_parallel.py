@@ -1,0 +1,95 @@
+"""Work that is shared with a copy of this process has the results of work that is not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from bench.analysis.analyse import analyse
+from bench.render.figures import campaign_figures
+from bench.util import parallel
+from bench.util.parallel import can_share, shared_out
+from tests.factories import THREE, make_manifest, make_records
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.host
+
+
+def wait_for(directory: Path, count: int) -> None:
+    """Until the directory has so many files."""
+    wait_until(lambda: len(list(directory.iterdir())) >= count, "a piece of work of the other process")
+
+
+@pytest.fixture
+def sharing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a host with two CPUs, whatever threads the runner of tests has."""
+    monkeypatch.setattr(parallel, "can_share", lambda: True)
+
+
+@pytest.mark.usefixtures("sharing")
+def test_results_have_their_order_whoever_made_them(tmp_path: Path) -> None:
+    def work(number: int) -> tuple[int, int]:
+        (tmp_path / str(os.getpid())).touch()
+        wait_for(tmp_path, 2)
+        return number * number, os.getpid()
+
+    found = shared_out(50, work)
+    assert [square for square, _ in found] == [number * number for number in range(50)]
+    assert len({process for _, process in found}) == 2
+
+
+@pytest.mark.usefixtures("sharing")
+def test_what_a_killed_copy_left_is_done_here(tmp_path: Path) -> None:
+    original = os.getpid()
+
+    def work(number: int) -> int:
+        if os.getpid() != original:
+            (tmp_path / "begun").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        wait_for(tmp_path, 1)
+        return number
+
+    assert shared_out(8, work) == list(range(8))
+
+
+@pytest.mark.usefixtures("sharing")
+def test_an_error_of_a_copy_is_raised_here(tmp_path: Path) -> None:
+    original = os.getpid()
+
+    def work(number: int) -> int:
+        if os.getpid() != original:
+            (tmp_path / str(number)).touch()
+            raise ValueError(f"piece {number}")
+        wait_for(tmp_path, 1)
+        if (tmp_path / str(number)).exists():
+            raise ValueError(f"piece {number}")
+        return number
+
+    with pytest.raises(ValueError, match="piece"):
+        shared_out(8, work)
+
+
+def test_a_process_with_threads_is_not_copied() -> None:
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        assert not can_share()
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_figures_are_the_same_with_and_without_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = make_manifest(("hello", "other"), THREE)
+    analysis = analyse(manifest, make_records(manifest, THREE))
+    found = []
+    for shared in (False, True):
+        monkeypatch.setattr(parallel, "can_share", lambda shared=shared: shared)
+        found.append(campaign_figures(analysis, png=True))
+    assert len(found[0]) > 8
+    assert found[0] == found[1]
