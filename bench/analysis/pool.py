@@ -6,8 +6,7 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from itertools import repeat
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -30,8 +29,18 @@ Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Keep = Callable[[Record], Record]
 
 
+class _Table(NamedTuple):
+    """Records with the same metrics: their places among those of the cell, and their values one after another."""
+
+    at: array[int]
+    values: array[float]
+
+
 class CellColumns:
-    """One cell: its records, and a column of each metric with NaN where a record has none."""
+    """One cell: its records, and a column of each metric with NaN where a record has none.
+
+    Most records of a cell have the same metrics. Those that do are rows of one table.
+    """
 
     def __init__(self, cell: Cell, source: str) -> None:
         self.cell = cell
@@ -40,7 +49,8 @@ class CellColumns:
         """The numbers of its records among all."""
         self.storms = bytearray()
         self.flushes: Counter[str] = Counter()
-        self._columns: dict[str, array[float]] = {}
+        self._tables: dict[tuple[str, ...], _Table] = {}
+        """By the metrics of their records."""
         self._facts: dict[str, set[str]] = {}
         self._sampled: list[Samples] = []
         self._seen = 0
@@ -48,14 +58,10 @@ class CellColumns:
 
     def add(self, record: Record, row: int) -> None:
         """Take the numbers of the next record."""
-        at = len(self.rows)
-        for name, value in values_of(record, ()).items():
-            column = self._columns.get(name)
-            if column is None:
-                column = self._columns[name] = array("d")
-            if len(column) < at:
-                column.extend(repeat(math.nan, at - len(column)))
-            column.append(value)
+        values = values_of(record, ())
+        table = self._tables.setdefault(tuple(values), _Table(array("q"), array("d")))
+        table.at.append(len(self.rows))
+        table.values.extend(values.values())
         self.rows.append(row)
         self.storms.append(is_storm(record))
         for key, text in record.inside.items():
@@ -86,10 +92,15 @@ class CellColumns:
     def column(self, name: str) -> Floats:
         """The values of a metric by row; NaN where there is none."""
         found = np.full(len(self.rows), np.nan)
-        values = self._columns.get(name)
-        if values is not None:
-            found[: len(values)] = values
+        for names, table in self._tables.items():
+            if name in names:
+                values = np.frombuffer(table.values, dtype=np.float64)
+                found[np.frombuffer(table.at, dtype=np.int64)] = values[names.index(name) :: len(names)]
         return found
+
+    def _names(self) -> tuple[str, ...]:
+        """The metrics of all records, in order of first appearance."""
+        return tuple(dict.fromkeys(name for names in self._tables for name in names))
 
     def series(self, scenario: Scenario, records: Sequence[Record]) -> dict[str, MetricSeries]:
         """The cell's values by metric. A failed boot has the worst value of what every boot should have.
@@ -104,7 +115,7 @@ class CellColumns:
         chosen = {id(record) for record in good}
         shared = self._shared(np.array([id(record) in chosen for record in records], dtype=np.bool_))
         expected = goals(scenario, good) | costs(shared) | {endpoint_metric(end) for _, end in chains[0]}
-        columns = {name: self.column(name) for name in self._columns}
+        columns = {name: self.column(name) for name in self._names()}
         columns |= self._phases(chains, records, ok & ~storm)
         for name in sorted(expected):
             column = columns.setdefault(name, self.column(name))
@@ -120,7 +131,7 @@ class CellColumns:
         """The metrics that all of these rows have."""
         if not good.any():
             return []
-        return [name for name in self._columns if not np.isnan(self.column(name)[good]).any()]
+        return [name for name in self._names() if not np.isnan(self.column(name)[good]).any()]
 
     def _phases(self, chains: Sequence[Chain], records: Sequence[Record], among: Mask) -> dict[str, Floats]:
         """The time between consecutive endpoints, in the rows that have both."""

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from weakref import WeakKeyDictionary
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
     from matplotlib.figure import SubFigure
+    from matplotlib.font_manager import FontProperties
     from matplotlib.text import Text
 
 _EDGE_IN: Final = 0.07
@@ -253,11 +255,15 @@ def _wrapped(words: str, like: Text, size: float, room: float) -> tuple[str, ...
 
 def text_width_in(words: str, like: Text, size: float) -> float:
     """The width of some words in the font of a text, inches, of which a point is the 72nd part."""
+    # The heading of a figure is fitted several times. A copy, since the text's own properties can change.
+    return _width_in(words, like.get_fontproperties().copy(), size) if words.strip() else 0.0
+
+
+@lru_cache(maxsize=1024)
+def _width_in(words: str, font: FontProperties, size: float) -> float:
     from matplotlib.textpath import TextPath  # noqa: PLC0415
 
-    if not words.strip():
-        return 0.0
-    path = TextPath((0, 0), words, size=size, prop=like.get_fontproperties())
+    path = TextPath((0, 0), words, size=size, prop=font)
     # Outlines of letters have points where they are widest. Path.get_extents looks at each curve for them, which takes
     # several hundred times longer.
     across = path.vertices[path.codes != TextPath.CLOSEPOLY, 0]

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from bench.records.campaign import RECORDS
 
-MOST_MARKS: Final = 200
+MOST_MARKS: Final = 100
 """Single boots or blocks of one box that a figure draws. Published campaigns have fewer."""
 
 _Item = TypeVar("_Item")

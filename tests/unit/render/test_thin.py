@@ -42,20 +42,20 @@ def test_a_list_of_many_begins_with_the_first_and_ends_with_the_last(count: int)
 def test_the_tables_of_figures_do_not_grow_with_the_blocks() -> None:
     """A page of 100,000 records had 20 MB: a row for each block, and a mark for each block and number of boxes."""
     sizes = []
-    for count in (300, 600):
+    for count in (150, 600):
         manifest, records = make_residents([(PROCESS, 1.0, 0.2)], levels=(1, 2), blocks=count)
         analysis = analyse(manifest, records)
         with styled():
             drawn = [draw(analysis, "hello") for draw in (blocks.draw, ecdf.draw, slope.draw)]
         for drawing in drawn:
             assert drawing is not None
-            assert f"The numbers list {MOST_MARKS} of up to {count // 100}" in drawing.how
+            assert f"The numbers list {MOST_MARKS} of up to {count // 10}" in drawing.how
         sizes.append([_size(drawing) for drawing in drawn if drawing is not None])
     few, many = sizes
     assert [rows for rows, _, _ in few] == [rows for rows, _, _ in many]
     assert [words for _, words, _ in few] == [words for _, words, _ in many]
     marks = [(few[place][2], many[place][2]) for place in (0, 2)]
-    assert all(more <= 1.1 * less for less, more in marks)
+    assert all(more <= 1.5 * less for less, more in marks)
 
 
 def _size(drawing: Drawing) -> tuple[int, int, int]:
