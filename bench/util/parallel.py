@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
 _Result = TypeVar("_Result")
 
+_DISPLAY: Final = "rich.live"
 _LEAST_PIECES: Final = 4
 _NUMBER_BYTES: Final = 4
 _MOST_PIECES: Final = 4096 // _NUMBER_BYTES
@@ -23,8 +26,10 @@ def can_share() -> bool:
     """Whether this process may be copied, and a second CPU would run the copy.
 
     A copy has no threads but the one that asks for it. What another thread holds locked stays locked there for ever.
+    That of a progress display holds nothing but the terminal, and a copy never writes to that.
     """
-    return len(os.sched_getaffinity(0)) > 1 and threading.active_count() == 1
+    others = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
+    return len(os.sched_getaffinity(0)) > 1 and all(type(thread).__module__ == _DISPLAY for thread in others)
 
 
 def shared_out(count: int, work: Callable[[int], _Result]) -> list[_Result]:
@@ -88,13 +93,16 @@ def _copy(work: Callable[[], Any]) -> Iterator[IO[bytes]]:
 
 def _work_and_exit(work: Callable[[], Any], reader: int, writer: int) -> None:
     """In the copy. Nothing of the original may run on here: no handler at its end, no buffer that it would write."""
-    code = 1
+    # Another thread may have been writing to the terminal just now. A stream that nobody holds would be flushed.
+    code, _held = 1, (sys.stdout, sys.stderr)
     try:
         os.close(reader)
+        warnings.simplefilter("ignore")
         # The original reports errors, and removes what is to be removed after an interruption.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        with os.fdopen(writer, "wb") as results:
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere, os.fdopen(writer, "wb") as results:
+            sys.stdout = sys.stderr = nowhere
             pickle.dump(work(), results, protocol=pickle.HIGHEST_PROTOCOL)
         code = 0
     finally:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import threading
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from bench.analysis.analyse import analyse
 from bench.render.figures import campaign_figures
@@ -82,6 +84,15 @@ def test_a_process_with_threads_is_not_copied() -> None:
     finally:
         done.set()
         thread.join()
+
+
+def test_the_thread_of_a_progress_display_is_no_hindrance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    before = can_share()
+    with Console(file=io.StringIO(), force_terminal=True).status("writing the report"):
+        assert can_share() == before
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    assert not can_share()
 
 
 def test_figures_are_the_same_with_and_without_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
