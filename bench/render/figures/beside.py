@@ -37,19 +37,21 @@ _SIDES: Final = (
 )
 
 
-class _Box(NamedTuple):
+class Box(NamedTuple):
+    """The place of a text, inches from the figure's lower left corner."""
+
     left: float
     bottom: float
     right: float
     top: float
 
-    def meets(self, other: _Box) -> bool:
+    def meets(self, other: Box) -> bool:
         """Whether they have a part in common."""
         return (
             self.left < other.right and other.left < self.right and self.bottom < other.top and other.bottom < self.top
         )
 
-    def within(self, other: _Box) -> bool:
+    def within(self, other: Box) -> bool:
         """Whether no part lies outside."""
         return (
             other.left <= self.left
@@ -63,11 +65,11 @@ def label_marks(
     axes: Axes, points: Sequence[tuple[float, float]], texts: Sequence[str], colours: Sequence[str]
 ) -> None:
     """Write a text beside each point, given in data coordinates. Scales and limits of the axes are set already."""
-    at = [_place(axes, point) for point in points]
-    marks = [_Box(x - _MARK_IN, y - _MARK_IN, x + _MARK_IN, y + _MARK_IN) for x, y in at]
+    at = [place_in(axes, point) for point in points]
+    marks = [Box(x - _MARK_IN, y - _MARK_IN, x + _MARK_IN, y + _MARK_IN) for x, y in at]
     bounds = axes.bbox
-    frame = _Box(*(float(end) / axes.figure.dpi for end in (bounds.x0, bounds.y0, bounds.x1, bounds.y1)))
-    taken: list[_Box] = []
+    frame = Box(*(float(end) / axes.figure.dpi for end in (bounds.x0, bounds.y0, bounds.x1, bounds.y1)))
+    taken: list[Box] = []
     for (x, y), point, text, colour in zip(at, points, texts, colours, strict=True):
         boxes = [_box(x, y, text, side) for side in _SIDES]
         costs = [_cost(box, marks, taken, frame) for box in boxes]
@@ -86,20 +88,20 @@ def label_marks(
         )
 
 
-def _place(axes: Axes, point: tuple[float, float]) -> tuple[float, float]:
+def place_in(axes: Axes, point: tuple[float, float]) -> tuple[float, float]:
     """A point of the data in inches from the figure's lower left corner."""
     x, y = axes.transData.transform(point)
     return float(x) / axes.figure.dpi, float(y) / axes.figure.dpi
 
 
-def _box(x: float, y: float, text: str, side: _Side) -> _Box:
+def _box(x: float, y: float, text: str, side: _Side) -> Box:
     width = _LETTER_IN * len(text)
     left = x + side.x - {"left": 0.0, "center": width / 2, "right": width}[side.ha]
     bottom = y + side.y - {"bottom": 0.0, "center": _HEIGHT_IN / 2, "top": _HEIGHT_IN}[side.va]
-    return _Box(left, bottom, left + width, bottom + _HEIGHT_IN)
+    return Box(left, bottom, left + width, bottom + _HEIGHT_IN)
 
 
-def _cost(box: _Box, marks: Sequence[_Box], taken: Sequence[_Box], frame: _Box) -> int:
+def _cost(box: Box, marks: Sequence[Box], taken: Sequence[Box], frame: Box) -> int:
     """What a text would cover. A text over a text cannot be read at all; one over a mark can."""
     return (
         sum(box.meets(mark) for mark in marks)

@@ -11,7 +11,8 @@ from bench.analysis.results import Analysis, Sample
 from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.data import Column, FigureData
-from bench.render.figures.labels import accelerators, legend_columns, legend_under, subtitle, variant
+from bench.render.figures.direct import Series, is_direct, margin_in, name_ends
+from bench.render.figures.labels import accelerators, legend_columns, legend_under, names, subtitle, variant
 from bench.render.figures.shown import shown
 from bench.render.figures.thin import list_note, spaced, thin_note, thinned
 from bench.render.palette import GRID, MUTED, PAPER, marker, target_colour
@@ -39,18 +40,22 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     word = describe_endpoint(metric)
     topic, title = f"{scenario}: every boot in its block", _sentence(analysis, scenario)
     cells, counts = [cell for cell, _ in series], [len(samples) for _, samples in series]
-    columns = legend_columns([cell_label(cell) for cell in cells])
-    legend = 0.24 * math.ceil(len(cells) / columns)
+    labels, direct = names(cells), is_direct(len(cells))
+    columns = legend_columns(labels)
+    legend = 0.0 if direct else 0.24 * math.ceil(len(cells) / columns)
     figure = canvas(3.3 + legend, title, subtitle(topic, f"time until {word}", accelerators(cells)))
-    axes = add_axes(figure, left_in=0.72, bottom_in=0.58 + legend)
+    axes = add_axes(figure, left_in=0.72, bottom_in=0.58 + legend, right_in=margin_in(labels) if direct else 0.18)
     time_axis(axes, finite, which="y", pad=1.5)
     axes.tick_params(axis="y", labelcolor=MUTED)
     axes.grid(visible=False, axis="x")
     axes.grid(visible=True, axis="y")
     _blocks(axes, [sample for _, samples in series for sample in samples])
-    for cell, samples in series:
-        _points(axes, cell, thinned(samples), _shape(cells, cell))
-    legend_under(axes, columns, gap_in=0.42)
+    for (cell, samples), label in zip(series, labels, strict=True):
+        _points(axes, cell, thinned(samples), _shape(cells, cell), label)
+    if direct:
+        name_ends(axes, [_end(axes, *one, label) for one, label in zip(series, labels, strict=True)])
+    else:
+        legend_under(axes, columns, gap_in=0.42)
     return Drawing(
         name=f"{scenario}-blocks",
         scenario=scenario,
@@ -107,16 +112,20 @@ def _shape(cells: Sequence[Cell], cell: Cell) -> Marker:
     return (marker(cell.target), "o", "s", "^", "v")[variant(cells, cell) % 5]
 
 
-def _points(axes: Axes, cell: Cell, samples: Sequence[Sample], shape: Marker) -> None:
+def _end(axes: Axes, cell: Cell, samples: Sequence[Sample], label: str) -> Series:
+    """A box with the place of its last boot that was ready; at the top when there is none."""
+    good = [(float(sample.block), sample.value) for sample in samples if not sample.censored]
+    return Series(good[-1:] or [(axes.get_xlim()[1], axes.get_ylim()[1])], label, target_colour(cell.target))
+
+
+def _points(axes: Axes, cell: Cell, samples: Sequence[Sample], shape: Marker, label: str) -> None:
     colour = target_colour(cell.target)
     fill = PAPER if is_emulated(cell) else colour
     good = [sample for sample in samples if not sample.censored]
     blocks, values = [sample.block for sample in good], [sample.value for sample in good]
     # The line only leads the eye along one box.
     axes.plot(blocks, values, color=colour, linewidth=0.9, alpha=0.45)
-    axes.plot(
-        blocks, values, linestyle="none", marker=shape, ms=6.5, mfc=fill, mec=colour, mew=1.5, label=cell_label(cell)
-    )
+    axes.plot(blocks, values, linestyle="none", marker=shape, ms=6.5, mfc=fill, mec=colour, mew=1.5, label=label)
     top = axes.get_ylim()[1]
     lost = [sample.block for sample in samples if sample.censored]
     axes.plot(lost, [top] * len(lost), linestyle="none", marker="x", ms=8, mec=colour, mew=2, clip_on=False)

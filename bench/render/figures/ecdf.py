@@ -13,7 +13,8 @@ from bench.analysis.storms import FACTOR
 from bench.plan.trials import Cell
 from bench.render.figures import numbers
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
-from bench.render.figures.labels import accelerators, legend_columns, legend_under, subtitle, variant
+from bench.render.figures.direct import Series, is_direct, name_curves
+from bench.render.figures.labels import accelerators, legend_columns, legend_under, names, subtitle, variant
 from bench.render.figures.sentences import distribution_sentence, notes_of
 from bench.render.figures.shown import shown
 from bench.render.figures.thin import list_note, spaced
@@ -35,16 +36,24 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         return None
     word = describe_endpoint(metric)
     topic, title = f"{scenario}: how long until {word}", distribution_sentence(analysis, cells, metric)
-    names = [f"{cell_label(cell)}  {short_median(analysis.summary(cell, metric))}" for cell in cells]
-    columns = min(2, legend_columns(names))
-    legend = 0.05 + 0.205 * math.ceil(len(cells) / columns)
+    labels = [
+        f"{name}  {short_median(analysis.summary(cell, metric))}"
+        for name, cell in zip(names(cells), cells, strict=True)
+    ]
+    columns = min(2, legend_columns(labels))
+    legend = 0.0 if is_direct(len(cells)) else 0.05 + 0.205 * math.ceil(len(cells) / columns)
     figure = canvas(3.3 + legend, title, subtitle(topic, "every boot is one step", accelerators(cells)))
     axes = add_axes(figure, left_in=0.55, bottom_in=0.45 + legend)
     time_axis(axes, finite)
-    for cell, name in zip(cells, names, strict=True):
-        curve(axes, values[cell.key], name, target_colour(cell.target), line_of(cells, cell))
+    curves = [
+        curve(axes, values[cell.key], label, target_colour(cell.target), line_of(cells, cell))
+        for cell, label in zip(cells, labels, strict=True)
+    ]
     frame(axes)
-    legend_under(axes, columns, gap_in=0.33)
+    if is_direct(len(cells)):
+        name_curves(axes, curves)
+    else:
+        legend_under(axes, columns, gap_in=0.33)
     return Drawing(
         name=f"{scenario}-ecdf",
         scenario=scenario,
@@ -83,8 +92,8 @@ def line_of(cells: Sequence[Cell], cell: Cell) -> Dashes:
     return lines[variant(cells, cell) % len(lines)]
 
 
-def curve(axes: Axes, values: Sequence[float], label: str, colour: str, line: Dashes) -> None:
-    """Draw one series. An inf value is a failed boot, marked by a cross at the edge."""
+def curve(axes: Axes, values: Sequence[float], label: str, colour: str, line: Dashes) -> Series:
+    """Draw one series, and return it. An inf value is a failed boot, marked by a cross at the edge."""
     end = axes.get_xlim()[1]
     steps, shares = ecdf(values)
     lost = sum(math.isinf(value) for value in values)
@@ -96,6 +105,15 @@ def curve(axes: Axes, values: Sequence[float], label: str, colour: str, line: Da
         # A thin dotted line leads to a cross at the edge: these boots failed or timed out.
         axes.plot([x[-1], end], [y[-1]] * 2, color=colour, linewidth=1.2, linestyle=":")
         axes.plot([end], [y[-1]], marker="x", color=colour, markersize=7, markeredgewidth=2, clip_on=False)
+    return Series(_corners(x, y), label, colour)
+
+
+def _corners(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]:
+    """The corners of steps that are as high as the value at their left end."""
+    points = [(float(x[0]), float(y[0]))]
+    for before, across, up in zip(y, x[1:], y[1:], strict=False):
+        points += [(float(across), float(before)), (float(across), float(up))]
+    return points
 
 
 def thin(axes: Axes, values: Sequence[float], colour: str) -> None:

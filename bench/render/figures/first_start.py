@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bench.analysis.metrics import Metric, headline
 from bench.analysis.results import Analysis
@@ -15,6 +15,7 @@ from bench.render.figures.labels import accelerators, label_width_in, row_labels
 from bench.render.figures.numbers import stacked
 from bench.render.figures.sentences import ends_of
 from bench.render.figures.shown import shown
+from bench.render.figures.style import style_in_use
 from bench.render.palette import INK, MUTED, phase_colour, text_colour_on_phase
 from bench.render.sections.first_start import first_start_cells, first_start_tables, without_level
 from bench.render.text import quantity
@@ -35,6 +36,13 @@ _HOW: Final = (
     "come; trees and disks are unpacked as they come. Below each bar is what came over the link, and what stays on the "
     "disk."
 )
+_SIZES_PLACE: Final[Mapping[str, Any]] = {
+    "textcoords": "offset points",
+    "va": "center",
+    "size": 8.64,
+    "color": MUTED,
+    "annotation_clip": False,
+}
 _NAMED_FROM: Final = 0.10
 """The share of the longest bar from which a part has room for its duration."""
 
@@ -75,7 +83,9 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     figure = canvas(
         1.85 + 0.62 * len(bars), title, subtitle(topic, f"over a link of {wanted.describe()}", accelerators(cells))
     )
-    axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.68, right_in=0.75)
+    axes = add_axes(
+        figure, left_in=label_width_in(cells), bottom_in=0.68, right_in=2.75 if style_in_use().is_fixed else 0.75
+    )
     _draw_bars(axes, bars)
     _legend(figure)
     return Drawing(
@@ -135,7 +145,11 @@ def _draw_bars(axes: Axes, bars: Sequence[_Bar]) -> None:
                 axes.text(begin + length / 2, row, text, ha="center", va="center", size=8.5, color=colour)
             begin += length
         _write(axes, f" {quantity(bar.whole_ns, 'ns')}", (begin, row), size=9.5, colour=INK)
-        _write(axes, bar.sizes, (0, row + 0.36), size=8, colour=MUTED)
+        if style_in_use().is_fixed:
+            # A row is too low there for a line below the bar.
+            axes.annotate(bar.sizes, (1.0, row), xycoords=axes.get_yaxis_transform(), xytext=(44, 0), **_SIZES_PLACE)
+        else:
+            _write(axes, bar.sizes, (0, row + 0.36), size=8, colour=MUTED)
     row_labels(axes, [bar.cell for bar in bars])
     axes.set_xlim(0, longest * 1.02)
     axes.xaxis.set_major_formatter(lambda value, _: tick(value, "ns"))

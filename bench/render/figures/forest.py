@@ -74,7 +74,7 @@ def plot(scenario: str, found: Groups, name: str, what: str, how: str, *, title:
     figure = canvas(
         1.25 + _ROW_IN * (count + 0.9 * len(found)),
         title,
-        subtitle(topic, accelerators([*cells, found[0][1][0].baseline])),
+        subtitle(topic, accelerators(cells, [found[0][1][0].baseline])),
     )
     axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.42, right_in=0.12 + 0.077 * longest, top_in=0.66)
     _scale(axes, [row for _, rows in found for row in rows])

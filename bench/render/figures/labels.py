@@ -18,15 +18,46 @@ _MOST_LINES: Final = 3
 _SIZE: Final = 10.0
 """The size of labels, points."""
 _EDGE_IN: Final = 0.05
+_LONG: Final = 14
+"""Characters of a long name."""
 _SMALL: Final = 8.0
 """The size of labels with more than two lines, points."""
 
 
-def accelerators(cells: Sequence[Cell]) -> str:
-    """The accelerators, for a subtitle: every figure says whether its virtual CPUs are real or emulated."""
-    kinds = sorted({cell.accel for cell in cells} - {"native"})
-    names = {"tcg": "tcg (emulated CPU)", "kvm": "kvm", "icount": "icount (virtual time)"}
-    return f"VM boxes under {' and '.join(names.get(kind, kind) for kind in kinds)}" if kinds else "no VM among them"
+def accelerators(cells: Sequence[Cell], others: Sequence[Cell] = ()) -> str:
+    """For a subtitle: whether virtual CPUs are real or emulated, and the levels that names in the figure leave out.
+
+    Args:
+        others: cells that the figure uses without their names, such as a baseline.
+    """
+    kinds = sorted({cell.accel for cell in (*cells, *others)} - {"native"})
+    words = {"tcg": "tcg (emulated CPU)", "kvm": "kvm", "icount": "icount (virtual time)"}
+    machines = (
+        f"VM boxes under {' and '.join(words.get(kind, kind) for kind in kinds)}" if kinds else "no VM among them"
+    )
+    levels = " ".join(f"{name}={clean(level)}" for name, level in common_levels(cells).items())
+    return f"all with {levels}; {machines}" if levels else machines
+
+
+def common_levels(cells: Sequence[Cell]) -> dict[str, str]:
+    """The levels that all of some boxes have, which their names leave out on a stage or on paper; none on a page."""
+    if style_in_use() is PAGE or len(cells) < 2:
+        return {}
+    first = cells[0].factors
+    return {name: first[name] for name in sorted(first) if all(c.factors.get(name) == first[name] for c in cells)}
+
+
+def names(cells: Sequence[Cell]) -> list[str]:
+    """The names of boxes in one figure, without the levels that all of them have."""
+    return [cell_label(cell) for cell in _told_apart(cells)]
+
+
+def _told_apart(cells: Sequence[Cell]) -> list[Cell]:
+    common = common_levels(cells)
+    return [
+        cell.model_copy(update={"factors": {k: v for k, v in cell.factors.items() if k not in common}})
+        for cell in cells
+    ]
 
 
 def subtitle(*parts: str) -> str:
@@ -43,7 +74,7 @@ def variant(cells: Sequence[Cell], cell: Cell) -> int:
 def row_labels(axes: Axes, cells: Sequence[Cell], at: Sequence[float] | None = None) -> None:
     """Write box names as y tick labels, first on top, at the places ``at`` (0, 1, 2 ... when None)."""
     places = range(len(cells)) if at is None else at
-    _label_rows(axes, places, [row_label(cell) for cell in cells])
+    _label_rows(axes, places, row_texts(cells))
 
 
 def target_rows(axes: Axes, labels: Sequence[str]) -> None:
@@ -55,8 +86,9 @@ def _label_rows(axes: Axes, places: Sequence[float], texts: Sequence[str]) -> No
     # In ink: letters of this size need more contrast than the colours of targets have.
     axes.set_yticks(places, texts)
     axes.set_ylim(places[-1] + 0.5, -0.5)
+    size = _size_of(texts)
     for tick, text in zip(axes.get_yticklabels(), texts, strict=True):
-        tick.set_fontweight("bold")
+        tick.set(fontweight="bold", fontsize=size)
         if text.count("\n") > 1:
             tick.set_fontsize(_SMALL)
 
@@ -95,13 +127,26 @@ def _shortened(rest: str) -> str:
 
 def label_width_in(cells: Sequence[Cell]) -> float:
     """The width of the longest line of all box names, inches."""
-    return _width_in([row_label(cell) for cell in cells])
+    return _width_in(row_texts(cells))
+
+
+def row_texts(cells: Sequence[Cell]) -> list[str]:
+    """The names of the boxes of a figure for its margin."""
+    return [row_label(cell) for cell in _told_apart(cells)]
 
 
 def _width_in(texts: Sequence[str]) -> float:
-    lines = [line for text in texts for line in text.split("\n")]
-    letter = 0.092 if style_in_use().most_pt > _SIZE else 0.092 * style_in_use().most_pt / _SIZE
-    return 0.30 + letter * max(map(len, lines), default=0)
+    return 0.30 + 0.092 * min(_size_of(texts), style_in_use().most_pt) / _SIZE * _longest(texts)
+
+
+def _size_of(texts: Sequence[str]) -> float:
+    """Of labels, points: on a stage long names are smaller, so that each has one line."""
+    style = style_in_use()
+    return style.least_pt if style.is_fixed and _longest(texts) > _LONG else _SIZE
+
+
+def _longest(texts: Sequence[str]) -> int:
+    return max((len(line) for text in texts for line in text.split("\n")), default=0)
 
 
 def legend_under(axes: Axes, columns: int, *, gap_in: float, named: Axes | None = None) -> None:

@@ -14,7 +14,7 @@ from bench.render.figures.base import Drawing, add_axes, canvas, is_logarithmic,
 from bench.render.figures.labels import accelerators, label_width_in, row_labels, subtitle
 from bench.render.figures.numbers import dots
 from bench.render.figures.sentences import ladder_sentence, notes_of
-from bench.render.figures.style import style_in_use
+from bench.render.figures.shown import shown
 from bench.render.figures.thin import thin_note, thinned
 from bench.render.palette import GRID, MUTED, PAPER, marker, target_colour
 from bench.render.text import cell_label, describe_endpoint, is_emulated, median_text, ratio_text, short_median
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 MIN_RUNGS: Final = 4
 """With fewer boxes the distribution shows the same and more."""
 _ROW_IN: Final = 0.34
-_MOST: Final = 10
-"""Rungs that a slide has room for."""
+_STEP_PT: Final = 56
+"""The place of the ratios right of the axes, beyond the medians."""
 _HOW: Final = (
     "Boxes from the fastest to the slowest on {}. The mark is the median, the bar its interval or, in round "
     "brackets in the table, its range. Faint dots are the boots. The number between two rows is the ratio of the "
@@ -42,7 +42,10 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     every = _rungs(analysis, scenario, metric)
     if len(every) < MIN_RUNGS:
         return None
-    rungs = _some(every)
+    kept = shown(analysis, scenario)
+    rungs = [rung for rung in every if rung[0] in kept]
+    if not rungs:
+        return None
     cells = [cell for cell, _ in rungs]
     topic = f"{scenario}: rung by rung, time until {describe_endpoint(metric)}"
     title = ladder_sentence(analysis, every[0][0], every[-1][0], metric, len(every))
@@ -74,13 +77,6 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     )
 
 
-def _some(rungs: Sequence[Rung]) -> Sequence[Rung]:
-    """All rungs, or, where a figure has a height of its own, those that it has room for, at about equal distances."""
-    if not style_in_use().is_fixed or len(rungs) <= _MOST:
-        return rungs
-    return [rungs[round(number * (len(rungs) - 1) / (_MOST - 1))] for number in range(_MOST)]
-
-
 def _rungs(analysis: Analysis, scenario: str, metric: Metric) -> list[Rung]:
     found = [(cell, analysis.summary(cell, metric)) for cell in analysis.cells(scenario)]
     whole = [(cell, summary) for cell, summary in found if summary and 0 < summary.median.value < math.inf]
@@ -102,7 +98,16 @@ def _rung(axes: Axes, at: int, rung: Rung, boots: Sequence[float]) -> None:
     axes.plot(
         [median.value], [at], linestyle="none", marker=marker(cell.target), markersize=7, mfc=fill, mec=colour, mew=1.6
     )
-    axes.text(1.03, at, short_median(summary), transform=axes.get_yaxis_transform(), size=9, va="center")
+    axes.annotate(
+        short_median(summary),
+        (1.0, at),
+        xycoords=axes.get_yaxis_transform(),
+        xytext=(6, 0),
+        textcoords="offset points",
+        size=9,
+        va="center",
+        annotation_clip=False,
+    )
 
 
 def _steps(axes: Axes, rungs: Sequence[Rung]) -> None:
@@ -110,14 +115,16 @@ def _steps(axes: Axes, rungs: Sequence[Rung]) -> None:
     for at, ((_, upper), (_, lower)) in enumerate(pairwise(rungs)):
         times = lower.median.value / upper.median.value
         text = f"×{times:.2f}" if times < 10 else f"×{times:.0f}"
-        axes.text(
-            1.30,
-            at + 0.5,
+        axes.annotate(
             text,
-            transform=axes.get_yaxis_transform(),
+            (1.0, at + 0.5),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(_STEP_PT, 0),
+            textcoords="offset points",
             size=8,
             va="center",
             color=MUTED,
+            annotation_clip=False,
         )
 
 

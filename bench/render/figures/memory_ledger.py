@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from bench.analysis.ledger import without_residents
 from bench.analysis.residents import Ledger, ledgers
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, corner
 from bench.render.figures.labels import accelerators, label_width_in, row_labels, subtitle
 from bench.render.figures.numbers import stacked
-from bench.render.figures.sentences import ends_of, said
+from bench.render.figures.sentences import alike_ends, said
 from bench.render.figures.shown import shown
+from bench.render.figures.style import style_in_use
 from bench.render.palette import INK, MUTED, PAPER, target_colour
 from bench.render.sections.residents import format_share
 from bench.render.text import FACTORS, cell_label, quantity, significant
@@ -43,12 +46,18 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     found = [one for one in ledgers(analysis, scenario) if one.unreclaimable > 0 and _is_shown(one.cell, wanted)]
     if not found:
         return None
+    title = _sentence(found)
+    most = style_in_use().most_series
+    if most is not None and len(found) > most:
+        found = _of_one_size(found)[:most]
     cells = [ledger.cell for ledger in found]
-    topic, title = f"{scenario}: who holds the memory of boxes that stay", _sentence(found)
+    topic = f"{scenario}: who holds the memory of boxes that stay"
     figure = canvas(
         1.52 + _ROW_IN * len(cells), title, subtitle(topic, "all boxes together, median", accelerators(cells))
     )
-    axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.72, right_in=1.0)
+    axes = add_axes(
+        figure, left_in=label_width_in(cells), bottom_in=0.72, right_in=1.85 if style_in_use().is_fixed else 1.0
+    )
     ends = [_stack(axes, row, ledger) for row, ledger in enumerate(found)]
     low, high = min(low for low, _ in ends), max(1.0, *(high for _, high in ends))
     for row, ledger in enumerate(found):
@@ -71,12 +80,20 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
 
 def _is_shown(cell: Cell, wanted: Sequence[Cell]) -> bool:
     """Whether the cell, whatever its number of boxes, is one of those that have room."""
-    return any((cell.target, cell.accel) == (one.target, one.accel) for one in wanted)
+    bare = without_residents(cell)
+    return any(without_residents(one) == bare for one in wanted)
+
+
+def _of_one_size(found: Sequence[Ledger]) -> list[Ledger]:
+    """Those with as many boxes as most kinds of boxes have; of several such numbers the largest."""
+    counts = Counter(one.boxes for one in found)
+    boxes = max(counts, key=lambda count: (counts[count], count))
+    return [one for one in found if one.boxes == boxes]
 
 
 def _sentence(found: Sequence[Ledger]) -> str:
-    """What the first and the last kind of boxes take from the host."""
-    ends = ends_of(found)
+    """What equally many boxes of two kinds take from the host."""
+    ends = alike_ends(_of_one_size(found), lambda one: one.cell)
     parts = [f"{said(one.cell)} {quantity(one.unreclaimable, 'bytes')}" for one in ends]
     return f"All boxes together take from the host: {', '.join(parts)}"
 
@@ -116,19 +133,17 @@ def _stack(axes: Axes, row: int, ledger: Ledger) -> tuple[float, float]:
 
 def _label(axes: Axes, row: int, ledger: Ledger, ends: tuple[float, float]) -> None:
     total = quantity(ledger.unreclaimable, "bytes")
-    axes.annotate(
-        total, (ends[1], row), textcoords="offset points", xytext=(8, 0), va="center", size=9.5, weight="bold"
-    )
+    place: dict[str, Any] = {"textcoords": "offset points", "va": "center"}
+    axes.annotate(total, (ends[1], row), xytext=(8, 0), size=9.5, weight="bold", **place)
+    share = "" if ledger.unexplained_share is None else f"{format_share(ledger.unexplained_share)} hatched"
+    if style_in_use().is_fixed:
+        # A row is too low there for a line below the bar.
+        axes.annotate(share, (ends[1], row), xytext=(70, 0), size=8.64, color=MUTED, **place)
+        return
     unit = total.rpartition(" ")[2]
-    small: dict[str, Any] = {
-        "textcoords": "offset points",
-        "va": "center",
-        "size": 7.8,
-        "color": MUTED,
-    }
+    small: dict[str, Any] = {**place, "size": 7.8, "color": MUTED}
     axes.annotate(_largest(ledger, unit), (ends[0], row), xytext=(1, -15), **small)
-    if ledger.unexplained_share is not None:
-        axes.annotate(f"{format_share(ledger.unexplained_share)} hatched", (ends[1], row), xytext=(8, -13), **small)
+    axes.annotate(share, (ends[1], row), xytext=(8, -13), **small)
 
 
 def _largest(ledger: Ledger, unit: str) -> str:

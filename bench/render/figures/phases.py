@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from bench.analysis.metrics import headline
@@ -12,7 +12,7 @@ from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint
 from bench.render.figures.base import Drawing, add_axes, canvas, corner, tick
-from bench.render.figures.labels import accelerators, label_width_in, row_label, row_labels, subtitle
+from bench.render.figures.labels import accelerators, label_width_in, row_labels, row_texts, subtitle
 from bench.render.figures.numbers import stacked
 from bench.render.figures.sentences import notes_of, said
 from bench.render.figures.shown import shown
@@ -31,6 +31,8 @@ _HOW: Final = (
     "figure a phase is the time between two medians; the numbers have the median of its length in each boot, which can "
     "differ."
 )
+_LEAST_SHARE: Final = 0.03
+"""On a stage a kind of phase has its name in the legend when it is this share of a start, or more."""
 _NAMED_FROM: Final = 0.13
 """The share of a bar from which a phase has room for its duration."""
 
@@ -66,15 +68,19 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         return None
     topic = f"{scenario}: where the time until {describe_endpoint(metric)} goes"
     title = _sentence(analysis, scenario, cells, stacks)
-    kinds = [kind for kind in _NAMES if any(phase.kind == kind for cell in cells for phase in stacks[cell.key])]
     style = style_in_use()
+    kinds = _kinds([stacks[cell.key] for cell in cells], _LEAST_SHARE if style.is_fixed else 0.0)
     columns = 3 if style.is_fixed else 2 if style.width_in >= PAGE.width_in else 1
     legend = 0.05 + 0.215 * math.ceil(len(kinds) / columns)
     rows = len(cells)
-    narrow = 0.36 if any("\n" in row_label(cell) for cell in cells) else 0.27
-    figure = canvas(2.30 + rows * (narrow + 0.42) + legend, title, subtitle(topic, accelerators(cells)))
+    narrow = 0.36 if any("\n" in text for text in row_texts(cells)) else 0.27
+    figure = canvas(
+        2.30 + rows * (narrow + 0.42) + legend,
+        title,
+        subtitle(topic, accelerators(cells), _short([stacks[cell.key] for cell in cells], kinds)),
+    )
     left = label_width_in(cells)
-    above = 1.0 if style.is_fixed else 1.75 + rows * narrow
+    above = 0.9 if style.is_fixed else 1.75 + rows * narrow
     shares = add_axes(figure, left_in=left, bottom_in=0.30 + legend, right_in=0.75, top_in=above)
     _on_own_scale(shares, cells, stacks)
     if style.is_fixed:
@@ -100,6 +106,18 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
 
 
 Stacks = dict[str, tuple[Phase, ...]]
+
+
+def _kinds(stacks: Sequence[tuple[Phase, ...]], least: float) -> list[str]:
+    """The kinds of phases that take at least this share of a start, in order."""
+    there = {phase.kind for stack in stacks for phase in stack if phase.length_ns >= least * stack[-1].ends_ns}
+    return [kind for kind in _NAMES if kind in there]
+
+
+def _short(stacks: Sequence[tuple[Phase, ...]], kinds: Sequence[str]) -> str:
+    """``not named: 3 kinds of phases under 3 %``; empty when all have their names."""
+    rest = len({phase.kind for stack in stacks for phase in stack} - set(kinds))
+    return f"{rest} {'kind' if rest == 1 else 'kinds'} under {100 * _LEAST_SHARE:.0f} % not named" if rest else ""
 
 
 def _sentence(analysis: Analysis, scenario: str, cells: list[Cell], stacks: Stacks) -> str:

@@ -121,9 +121,13 @@ def draw(analysis: Analysis, scenario: str, *, chart: Chart) -> Drawing | None:
         return None
     topic = f"{scenario}: {chart.title}"
     title = cost_sentence(analysis, scenario, cells, chart.resource.total, chart.thing)
-    below = _image(analysis, scenario) if chart.resource is DISK_USED else f"median · {accelerators(cells)}"
+    image = _image(analysis, scenario) if chart.resource is DISK_USED else ""
     marks = {cell.key: mark for cell in cells if (mark := chart.marked(analysis, cell)) is not None}
-    figure = canvas(1.22 + _ROW_IN * len(cells) + (0.30 if marks else 0.0), title, subtitle(topic, below))
+    figure = canvas(
+        1.22 + _ROW_IN * len(cells) + (0.30 if marks else 0.0),
+        title,
+        subtitle(topic, image or "median", accelerators(cells)),
+    )
     labels = [_bar_label(analysis, cell, chart, in_columns=bool(marks)) for cell in cells]
     _plot(figure, cells, [stacks[cell.key] for cell in cells], labels, chart)
     alt = _alt(analysis, cells, chart)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,16 +12,18 @@ from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.records.record import Samples
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
-from bench.render.figures.labels import accelerators, legend_columns, legend_under, subtitle
+from bench.render.figures.direct import Series, is_direct, margin_in, name_ends
+from bench.render.figures.labels import accelerators, legend_columns, legend_under, names, subtitle
 from bench.render.figures.numbers import dots
-from bench.render.figures.sentences import ends_of, notes_of, said
+from bench.render.figures.sentences import alike_ends, notes_of, said
 from bench.render.figures.shown import shown
-from bench.render.figures.style import foot_in
+from bench.render.figures.style import foot_in, style_in_use
 from bench.render.palette import MUTED, target_colour
 from bench.render.text import cell_label, median_text, quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 _LEAST_SAMPLES: Final = 10
 """A line over fewer samples shows no more than a number."""
@@ -44,24 +47,26 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         return None
     topic = f"{scenario}: memory and CPU of a box that is ready"
     title = _sentence(analysis, cells)
-    columns = legend_columns([cell_label(cell) for cell in cells])
-    legend = 0.24 * -(-len(cells) // columns)
+    labels, direct = names(cells), is_direct(len(cells))
+    columns = legend_columns(labels)
+    legend = 0.0 if direct else 0.24 * -(-len(cells) // columns)
     figure = canvas(4.3 + legend, title, subtitle(topic, accelerators(cells)))
-    # The two panels share what the heading, the legend and two titles leave.
-    panel = (figure.get_figheight() - 1.83 - legend - foot_in()) / 2
-    memory = add_axes(figure, left_in=0.82, bottom_in=0.93 + panel + legend, top_in=0.9)
-    share = add_axes(figure, left_in=0.82, bottom_in=0.58 + legend, top_in=1.25 + panel)
-    for cell in cells:
+    memory, share = _beside(figure, labels) if direct else _below(figure, legend)
+    for cell, label in zip(cells, labels, strict=True):
         for number, samples in enumerate(sampled[cell.key]):
-            _lines(memory, share, samples, target_colour(cell.target), "" if number else cell_label(cell))
+            _lines(memory, share, samples, target_colour(cell.target), "" if number else label)
     every = [samples for found in sampled.values() for samples in found]
     end_s = max(samples.at_ns[-1] for samples in every) / 1e9
     _frame(memory, end_s)
     _frame(share, end_s)
     _ticks(memory, share, max(max(samples.memory_bytes) for samples in every))
-    memory.tick_params(axis="x", labelbottom=False)
     share.set_xlabel("since ready", size=9)
-    legend_under(share, columns, gap_in=0.42, named=memory)
+    if direct:
+        memory.set_xlabel("since ready", size=9)
+        name_ends(memory, [_end(sampled[cell.key], cell, label) for cell, label in zip(cells, labels, strict=True)])
+    else:
+        memory.tick_params(axis="x", labelbottom=False)
+        legend_under(share, columns, gap_in=0.42, named=memory)
     peaks = [(cell_label(cell), median_text(analysis.summary(cell, _PEAK))) for cell in cells]
     alt = f"Largest memory after ready: {'; '.join(f'{label} {peak}' for label, peak in peaks)}."
     table = (("box", "largest memory after ready, median"), *peaks)
@@ -80,11 +85,32 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     )
 
 
+def _below(figure: Canvas, legend: float) -> tuple[Axes, Axes]:
+    """Two panels below each other, which share what the heading, the legend and two titles leave."""
+    panel = (figure.get_figheight() - 1.83 - legend - foot_in()) / 2
+    memory = add_axes(figure, left_in=0.82, bottom_in=0.93 + panel + legend, top_in=0.9)
+    return memory, add_axes(figure, left_in=0.82, bottom_in=0.58 + legend, top_in=1.25 + panel)
+
+
+def _beside(figure: Canvas, labels: Sequence[str]) -> tuple[Axes, Axes]:
+    """Two panels beside each other, that of memory at the right, where its lines have their names."""
+    right, left, between = margin_in(labels), 0.62, 0.95
+    panel = (style_in_use().width_in - left - between - right) / 2
+    share = add_axes(figure, left_in=left, bottom_in=0.62, top_in=0.9, right_in=between + panel + right)
+    return add_axes(figure, left_in=left + panel + between, bottom_in=0.62, top_in=0.9, right_in=right), share
+
+
+def _end(sampled: Sequence[Samples], cell: Cell, label: str) -> Series:
+    """A box with the end of the line of its longest boot."""
+    longest = max(sampled, key=lambda samples: samples.at_ns[-1])
+    return Series([(longest.at_ns[-1] / 1e9, longest.memory_bytes[-1])], label, target_colour(cell.target))
+
+
 def _sentence(analysis: Analysis, cells: list[Cell]) -> str:
     """What the first and the last box hold at most."""
     peaks = [
         f"{said(cell)} {quantity(one.median.value, 'bytes')}"
-        for cell in ends_of(cells)
+        for cell in alike_ends(cells)
         if (one := analysis.summary(cell, _PEAK)) is not None
     ]
     return (

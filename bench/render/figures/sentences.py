@@ -7,9 +7,9 @@ confirm the difference, the sentence says that it cannot be told.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar, overload
 
 from bench.analysis.compare import inverted
 from bench.analysis.metrics import Metric, headline
@@ -150,13 +150,28 @@ def ends_of(found: Sequence[_Item]) -> Sequence[_Item]:
     return [*found[:1], *found[1:][-1:]]
 
 
+@overload
+def alike_ends(found: Sequence[Cell]) -> Sequence[Cell]: ...
+@overload
+def alike_ends(found: Sequence[_Item], cell_of: Callable[[_Item], Cell]) -> Sequence[_Item]: ...
+def alike_ends(found: Sequence[Any], cell_of: Callable[[Any], Cell] = lambda cell: cell) -> Sequence[Any]:
+    """The first and the last of those that have the same levels of all factors: of most of them, the first at a tie.
+
+    A sentence names two boxes together, and a reader takes them for comparable.
+    """
+    groups: dict[tuple[tuple[str, str], ...], list[Any]] = {}
+    for one in found:
+        groups.setdefault(tuple(sorted(cell_of(one).factors.items())), []).append(one)
+    return ends_of(max(groups.values(), key=len, default=[]))
+
+
 def medians(analysis: Analysis, cells: Sequence[Cell], metric: Metric, of: str) -> str:
     """``docker takes 173 ms until ready (median of 20 boots), libvirt (tcg) 4.65 s (median of 20)``: two at most."""
     known = [(cell, one) for cell in cells if (one := analysis.summary(cell, metric)) is not None]
     if not known:
         return f"No box has a median {of}"
     parts = []
-    for cell, one in ends_of(known):
+    for cell, one in alike_ends(known, lambda pair: pair[0]):
         value = one.median.value
         count = f"median of {one.n} boots" if one.n > 1 else "one boot"
         if math.isinf(value):
@@ -176,7 +191,7 @@ def ladder_sentence(analysis: Analysis, fastest: Cell, slowest: Cell, metric: Me
 def distribution_sentence(analysis: Analysis, cells: Sequence[Cell], metric: Metric) -> str:
     """The median and the largest of two boxes: ``docker: median 173 ms, slowest boot 207 ms (n 20)``."""
     parts = []
-    for cell in ends_of(cells):
+    for cell in alike_ends(cells):
         values = sorted(sample.value for sample in analysis.of(cell, metric))
         one = analysis.summary(cell, metric)
         lost = sum(map(math.isinf, values))

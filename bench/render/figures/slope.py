@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from bench.analysis.residents import MarginalCost, marginal_costs
 from bench.analysis.results import Analysis
+from bench.plan.trials import Cell
 from bench.render.figures.base import LOG_FROM, Drawing, add_axes, canvas, tick
 from bench.render.figures.data import FigureData
+from bench.render.figures.direct import Series, is_direct, margin_in, name_ends
 from bench.render.figures.labels import accelerators, legend_under, subtitle, variant
 from bench.render.figures.numbers import lines
 from bench.render.figures.sentences import ends_of, said
@@ -33,20 +35,24 @@ _DASHES: Final = ("-", "--", ":", "-.")
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None when the scenario was not measured with two numbers of residents."""
-    wanted = {(cell.target, cell.accel) for cell in shown(analysis, scenario)}
-    found = [one for one in marginal_costs(analysis, scenario) if (one.cell.target, one.cell.accel) in wanted]
+    kept = shown(analysis, scenario)
+    found = [one for one in marginal_costs(analysis, scenario) if any(_is_of(cell, one) for cell in kept)]
     if not found:
         return None
     cells = [one.cell for one in found]
     topic, title = f"{scenario}: what one more box takes", _sentence(found)
     counts = [len(one.blocks) for one in found]
-    legend = 0.24 * len(found)
+    labels, direct = [_label(one) for one in found], is_direct(len(found))
+    legend = 0.0 if direct else 0.24 * len(found)
     figure = canvas(3.3 + legend, title, subtitle(topic, "memory of all boxes, not reclaimable", accelerators(cells)))
-    axes = add_axes(figure, left_in=0.86, bottom_in=0.62 + legend, right_in=0.3)
+    axes = add_axes(figure, left_in=0.86, bottom_in=0.62 + legend, right_in=margin_in(labels) if direct else 0.3)
     for one in found:
         _series(axes, one, variant(cells, one.cell))
     _frame(axes, found)
-    legend_under(axes, 1, gap_in=0.44)
+    if direct:
+        name_ends(axes, [_end(one, label) for one, label in zip(found, labels, strict=True)])
+    else:
+        legend_under(axes, 1, gap_in=0.44)
     return Drawing(
         name=f"{scenario}-slope",
         scenario=scenario,
@@ -60,6 +66,12 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         notes=" ".join(f"{said(one.cell)}: {format_estimate(one.unreclaimable, 'bytes')} a box." for one in found),
         data=_data(found),
     )
+
+
+def _is_of(cell: Cell, one: MarginalCost) -> bool:
+    """Whether a line, which joins all numbers of boxes, has this cell's target and its levels of all other factors."""
+    same = (cell.target, cell.accel) == (one.cell.target, one.cell.accel)
+    return same and one.cell.factors.items() <= cell.factors.items()
 
 
 def _sentence(found: Sequence[MarginalCost]) -> str:
@@ -100,8 +112,18 @@ def _series(axes: Axes, one: MarginalCost, number: int) -> None:
         mfc=fill,
         mec=colour,
         mew=1.3,
-        label=f"{cell_label(one.cell)}: {format_estimate(one.unreclaimable, 'bytes')} a box",
+        label=_label(one),
     )
+
+
+def _label(one: MarginalCost) -> str:
+    return f"{cell_label(one.cell)}: {format_estimate(one.unreclaimable, 'bytes')} a box"
+
+
+def _end(one: MarginalCost, label: str) -> Series:
+    """A line with its end, for its name."""
+    last = one.levels[-1]
+    return Series([(last, one.intercept.value + one.unreclaimable.value * last)], label, target_colour(one.cell.target))
 
 
 def _frame(axes: Axes, found: Sequence[MarginalCost]) -> None:

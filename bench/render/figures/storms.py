@@ -13,9 +13,10 @@ from bench.plan.trials import Cell
 from bench.records.record import Endpoint
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.data import Column, FigureData
+from bench.render.figures.direct import is_direct, name_curves
 from bench.render.figures.ecdf import curve, frame, line_of, thin
-from bench.render.figures.labels import accelerators, legend_columns, legend_under, subtitle
-from bench.render.figures.sentences import ends_of, said
+from bench.render.figures.labels import accelerators, legend_columns, legend_under, names, subtitle
+from bench.render.figures.sentences import alike_ends, said
 from bench.render.figures.shown import shown
 from bench.render.palette import target_colour
 from bench.render.text import cell_label, quantity
@@ -40,20 +41,27 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         return None
     how = analysis.scenario(scenario).storm.describe()
     topic, title = f"{scenario}: storms, time until {goal}", _sentence(cells, values, single)
-    names = [f"{cell_label(cell)}  {_half(values[cell.key])}{_lost(single[cell.key])}" for cell in cells]
-    columns = min(2, legend_columns(names))
-    legend = 0.24 * math.ceil(len(cells) / columns)
+    labels = [
+        f"{name}  {_half(values[cell.key])}{_lost(single[cell.key])}"
+        for name, cell in zip(names(cells), cells, strict=True)
+    ]
+    columns = min(2, legend_columns(labels))
+    legend = 0.0 if is_direct(len(cells)) else 0.24 * math.ceil(len(cells) / columns)
     figure = canvas(
         3.3 + legend, title, subtitle(topic, f"boxes requested {how}", "medians over storms", accelerators(cells))
     )
     axes = add_axes(figure, left_in=0.55, bottom_in=0.45 + legend)
     time_axis(axes, finite)
-    for cell, name in zip(cells, names, strict=True):
+    curves = []
+    for cell, label in zip(cells, labels, strict=True):
         for times in single[cell.key]:
             thin(axes, times, target_colour(cell.target))
-        curve(axes, values[cell.key], name, target_colour(cell.target), line_of(cells, cell))
+        curves.append(curve(axes, values[cell.key], label, target_colour(cell.target), line_of(cells, cell)))
     frame(axes)
-    legend_under(axes, columns, gap_in=0.33)
+    if is_direct(len(cells)):
+        name_curves(axes, curves)
+    else:
+        legend_under(axes, columns, gap_in=0.33)
     return Drawing(
         name=f"{scenario}-storm",
         scenario=scenario,
@@ -85,7 +93,7 @@ def median_storm(storms: Sequence[Times]) -> Times:
 def _sentence(cells: Sequence[Cell], values: dict[str, Times], single: dict[str, tuple[Times, ...]]) -> str:
     """When half of the boxes and the last one are up, of the first and the last cell."""
     parts = []
-    for cell in ends_of(cells):
+    for cell in alike_ends(cells[::-1])[::-1]:
         lost = _lost(single[cell.key])
         last = values[cell.key][-1]
         whole = "not all ever" if math.isinf(last) else f"the last by {quantity(last, 'ns')}"

@@ -55,9 +55,13 @@ class Style:
 
 PAGE: Final = Style(name="page", width_in=5.8, height_in=None, least_pt=7.5, png_width=1160, foot=False)
 """Two figures fit side by side on a projector, one on a phone. The page itself says where the numbers come from."""
-TALK: Final = Style(name="talk", width_in=6.4, height_in=3.6, least_pt=8.64, png_width=3840, most_series=6)
+TALK: Final = Style(
+    name="talk", label_chars=34, width_in=6.4, height_in=3.6, least_pt=8.64, png_width=3840, most_series=6
+)
 """A slide of 16:9. 8.64 points on 6.4 inches are 18 points where the slide is 13.33 inches wide, or 1920 pixels."""
-SQUARE: Final = Style(name="talk-square", width_in=6.4, height_in=6.4, least_pt=8.64, png_width=3840, most_series=6)
+SQUARE: Final = Style(
+    name="talk-square", label_chars=34, width_in=6.4, height_in=6.4, least_pt=8.64, png_width=3840, most_series=6
+)
 """A square picture with letters of the same size."""
 PAPER_NARROW: Final = Style(
     name="paper",
@@ -75,7 +79,14 @@ PAPER_WIDE: Final = Style(name="paper-wide", width_in=170 * _MM_IN, height_in=No
 """Two columns of a paper, 170 mm."""
 
 SLIDE: Final = Style(
-    name="slide", width_in=6.4, height_in=2.85, least_pt=8.64, png_width=2880, most_series=6, heading=False
+    name="slide",
+    label_chars=34,
+    width_in=6.4,
+    height_in=2.85,
+    least_pt=8.64,
+    png_width=2880,
+    most_series=6,
+    heading=False,
 )
 """The picture of a slide whose title is text of the slide itself: as ``talk``, without a title."""
 
