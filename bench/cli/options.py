@@ -87,6 +87,17 @@ Targets = Annotated[
         show_default="the scenario's, or for an image the quickstart's",
     ),
 ]
+ShownTargets = Annotated[
+    str | None,
+    typer.Option(
+        "--targets",
+        "-t",
+        metavar="A,B",
+        parser=some_targets,
+        help="Figures of a campaign show only these of its targets, such as docker,libvirt.",
+        show_default="as many as there is room for",
+    ),
+]
 Accel = Annotated[
     str,
     typer.Option(

@@ -12,10 +12,14 @@ from bench.cli.completing import complete_results
 from bench.cli.console import console
 from bench.cli.loading import timed_directory
 from bench.cli.messages import note
+from bench.cli.options import ShownTargets
 from bench.cli.progress import waiting
+from bench.deck.figures import check_targets
 from bench.deck.formats import ALL, FORMATS, is_missing, read_formats, write_deck
 from bench.deck.history import HistoryBranch
 from bench.deck.reading import deck_of
+from bench.render.figures.shown import choosing
+from bench.scenario.targets import split_labels
 from bench.util.errors import UsageError
 from bench.util.outputs import check_place
 from bench.util.paths import is_file
@@ -63,6 +67,7 @@ def slides(
     paths: Places = None,
     formats: FormatNames = ALL,
     template: Template = None,
+    targets: ShownTargets = None,
     branch: Branch = None,
     repository: Repository = None,
     out: Out = None,
@@ -77,7 +82,11 @@ def slides(
     place = out or _place(paths or [], history)
     check_place(place)
     with waiting(console(stderr=True), "making the slides"):
-        deck = deck_of(paths or [], png=any(FORMATS[name].png for name in names), branch=history)
+        wanted = split_labels(targets) if targets else ()
+        for path in paths or []:
+            check_targets(path, wanted)
+        with choosing(wanted):
+            deck = deck_of(paths or [], png=any(FORMATS[name].png for name in names), branch=history)
         files = write_deck(deck, place, names, template=template)
     shown = sum(not slide.hidden for slide in deck.slides) + 1
     backup = len(deck.slides) + 1 - shown

@@ -22,6 +22,7 @@ from bench.render.figures import Figure, campaign_drawings
 from bench.render.figures.base import Drawing, finish, styled
 from bench.render.figures.foot import with_foot
 from bench.render.figures.history import draw as draw_series
+from bench.render.figures.shown import check_choice, choosing
 from bench.render.figures.simulation_check import draw as draw_check
 from bench.render.figures.stages import draw_stages
 from bench.render.figures.style import Style, style_in_use, using
@@ -36,19 +37,23 @@ Finish = Callable[[], Figure]
 """Makes a figure of a drawing, which takes longer than to draw it."""
 
 
-def figures_of(path: Path, style: Style, *, only: Sequence[str] = ()) -> tuple[Figure, ...]:
+def figures_of(
+    path: Path, style: Style, *, only: Sequence[str] = (), targets: Sequence[str] = ()
+) -> tuple[Figure, ...]:
     """Every figure of a directory, with a PNG of each; their order is that of all figures, whichever are wanted.
 
     Args:
         only: names of figures, or their ends: ``hello-ecdf`` or ``ecdf``; all when empty. Others are not finished.
+        targets: of a campaign, whose boxes are shown; as many as the style has room for when empty.
 
     Raises:
-        UsageError: the directory holds none of the kinds, has nothing to draw, or has no figure of a name.
+        UsageError: the directory holds none of the kinds, has nothing to draw, or has no figure or target of a name.
         CampaignError, RecordError, HistoryError: a file is damaged.
     """
     names: list[str] = []
     figures: list[Figure] = []
-    with styled(), using(style):
+    check_targets(path, targets)
+    with styled(), using(style), choosing(targets):
         for order, (name, finished) in enumerate(_READERS[kind_of(path)](path), start=1):
             names.append(name)
             if not only or any(_is_meant(name, wanted) for wanted in only):
@@ -62,6 +67,16 @@ def figures_of(path: Path, style: Style, *, only: Sequence[str] = ()) -> tuple[F
         if not any(_is_meant(name, wanted) for name in names):
             raise UsageError(f"--only {wanted}: {path} has no such figure", hint=f"it has {', '.join(names)}")
     return tuple(figures)
+
+
+def check_targets(path: Path, targets: Sequence[str]) -> None:
+    """Raises UsageError: targets are named, and the directory is no campaign, or has no box of one of them."""
+    if targets and kind_of(path) != "campaign":
+        raise UsageError(
+            f"--targets has no effect on {path}: it holds no campaign", hint="leave --targets out, or name a campaign"
+        )
+    if targets:
+        check_choice(analyse(*read_campaign(path)), targets)
 
 
 def _is_meant(name: str, wanted: str) -> bool:

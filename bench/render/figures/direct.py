@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from bench.render.figures.base import text_width_in
 from bench.render.figures.beside import Box, place_in
 from bench.render.figures.style import style_in_use
-from bench.render.palette import INK
+from bench.render.palette import INK, PAPER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,6 +50,11 @@ def is_direct(count: int) -> bool:
 def margin_in(texts: Sequence[str]) -> float:
     """The room right of the axes for names at the ends of lines, inches."""
     return _GAP_IN + _LETTER_IN * max(map(len, texts), default=0) + _EDGE_IN
+
+
+def last_margin_in(texts: Sequence[str]) -> float:
+    """The room right of the axes of curves, inches: the last one often has its name there."""
+    return min(margin_in(texts), style_in_use().width_in / 4) if is_direct(len(texts)) else 0.18
 
 
 def name_ends(axes: Axes, series: Sequence[Series]) -> None:
@@ -123,18 +128,22 @@ def name_curves(axes: Axes, series: Sequence[Series]) -> None:
     Scales and limits of the axes are set already.
     """
     frame, dpi = axes.bbox, float(axes.figure.dpi)
-    inside = Box(*(float(end) / dpi for end in (frame.x0, frame.y0, frame.x1, frame.y1)))
+    width, height = _size_in(axes)
+    inside = Box(float(frame.x0) / dpi, float(frame.y0) / dpi, width - _EDGE_IN, float(frame.y1) / dpi)
     curves = [_inches(axes, one.points, inside) for one in series]
     taken: list[Box] = []
-    width, height = _size_in(axes)
-    for number, one in enumerate(series):
+    # The names of the outer curves have their places before those between them.
+    order = sorted(range(len(series)), key=lambda number: max(x for x, _ in curves[number]), reverse=True)
+    for number in order:
+        one = series[number]
         size = text_width_in(one.text, axes.figure.texts[0], _SIZE) + 0.04
         boxes = list(_boxes(curves[number], size, inside))
         costs = [_cost(box, curves, taken, inside) for box in boxes]
         best = boxes[costs.index(min(costs))]
         taken.append(best)
         x, y = best.left / width, (best.bottom + best.top) / 2 / height
-        axes.figure.text(x, y, one.text, va="center", size=_SIZE, color=one.colour, weight="bold")
+        ground = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.4}
+        axes.figure.text(x, y, one.text, va="center", size=_SIZE, color=one.colour, weight="bold", bbox=ground)
 
 
 def _inches(axes: Axes, points: Sequence[tuple[float, float]], inside: Box) -> list[tuple[float, float]]:

@@ -13,7 +13,7 @@ from bench.analysis.storms import FACTOR
 from bench.plan.trials import Cell
 from bench.render.figures import numbers
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
-from bench.render.figures.direct import Series, is_direct, name_curves
+from bench.render.figures.direct import Series, is_direct, last_margin_in, name_curves
 from bench.render.figures.labels import accelerators, legend_columns, legend_under, names, subtitle, variant
 from bench.render.figures.sentences import distribution_sentence, notes_of
 from bench.render.figures.shown import shown
@@ -42,8 +42,9 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     ]
     columns = min(2, legend_columns(labels))
     legend = 0.0 if is_direct(len(cells)) else 0.05 + 0.205 * math.ceil(len(cells) / columns)
+    room = last_margin_in(labels)
     figure = canvas(3.3 + legend, title, subtitle(topic, "every boot is one step", accelerators(cells)))
-    axes = add_axes(figure, left_in=0.55, bottom_in=0.45 + legend)
+    axes = add_axes(figure, left_in=0.55, bottom_in=0.45 + legend, right_in=room)
     time_axis(axes, finite)
     curves = [
         curve(axes, values[cell.key], label, target_colour(cell.target), line_of(cells, cell))

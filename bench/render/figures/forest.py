@@ -67,14 +67,15 @@ def _memory(analysis: Analysis, scenario: str) -> tuple[str, Metric]:
 def plot(scenario: str, found: Groups, name: str, what: str, how: str, *, title: str) -> Drawing:
     """Draw groups of ratios, one row per ratio, as many as there is room for. ``found`` is not empty."""
     topic = f"{scenario}: {what} {_base_label(found[0][1])}"
-    found = _fitting(found)
+    every, found = len(found), _fitting(found)
+    part = f"{len(found)} of {every} metrics" if len(found) < every else ""
     cells = [row.other for _, rows in found for row in rows]
     count = sum(len(rows) for _, rows in found)
     longest = max(len(ratio_text(row)) for _, rows in found for row in rows)
     figure = canvas(
         1.25 + _ROW_IN * (count + 0.9 * len(found)),
         title,
-        subtitle(topic, accelerators(cells, [found[0][1][0].baseline])),
+        subtitle(topic, part, accelerators(cells, [found[0][1][0].baseline])),
     )
     axes = add_axes(figure, left_in=label_width_in(cells), bottom_in=0.42, right_in=0.12 + 0.077 * longest, top_in=0.66)
     _scale(axes, [row for _, rows in found for row in rows])

@@ -14,7 +14,7 @@ from bench.render.figures.base import Drawing, add_axes, canvas, is_logarithmic,
 from bench.render.figures.labels import accelerators, label_width_in, row_labels, subtitle
 from bench.render.figures.numbers import dots
 from bench.render.figures.sentences import ladder_sentence, notes_of
-from bench.render.figures.shown import shown
+from bench.render.figures.shown import chosen, shown
 from bench.render.figures.thin import thin_note, thinned
 from bench.render.palette import GRID, MUTED, PAPER, marker, target_colour
 from bench.render.text import cell_label, describe_endpoint, is_emulated, median_text, ratio_text, short_median
@@ -39,7 +39,7 @@ Rung = tuple[Cell, CellSummary]
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None with fewer than MIN_RUNGS boxes."""
     metric = headline(analysis.scenario(scenario))
-    every = _rungs(analysis, scenario, metric)
+    every = _rungs(analysis, chosen(analysis, scenario), metric)
     if len(every) < MIN_RUNGS:
         return None
     kept = shown(analysis, scenario)
@@ -48,7 +48,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         return None
     cells = [cell for cell, _ in rungs]
     topic = f"{scenario}: rung by rung, time until {describe_endpoint(metric)}"
-    title = ladder_sentence(analysis, every[0][0], every[-1][0], metric, len(every))
+    title = ladder_sentence(every, len(chosen(analysis, scenario)) - len(every))
     boots = {cell.key: [s.value for s in analysis.of(cell, metric) if 0 < s.value < math.inf] for cell in cells}
     values = [value for series in boots.values() for value in series]
     log = is_logarithmic(values)
@@ -77,8 +77,8 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     )
 
 
-def _rungs(analysis: Analysis, scenario: str, metric: Metric) -> list[Rung]:
-    found = [(cell, analysis.summary(cell, metric)) for cell in analysis.cells(scenario)]
+def _rungs(analysis: Analysis, cells: Sequence[Cell], metric: Metric) -> list[Rung]:
+    found = [(cell, analysis.summary(cell, metric)) for cell in cells]
     whole = [(cell, summary) for cell, summary in found if summary and 0 < summary.median.value < math.inf]
     return sorted(whole, key=lambda rung: rung[1].median.value)
 

@@ -7,13 +7,13 @@ confirm the difference, the sentence says that it cannot be told.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, overload
 
 from bench.analysis.compare import inverted
 from bench.analysis.metrics import Metric, headline
-from bench.analysis.results import Analysis, Comparison
+from bench.analysis.results import Analysis, CellSummary, Comparison
 from bench.analysis.stats import Interval, RatioVerdict
 from bench.plan.trials import Cell
 from bench.render.sections.headline import answer_of
@@ -23,6 +23,7 @@ from bench.scenario.target_table import TARGETS, target_name
 _Item = TypeVar("_Item")
 
 _NO_LIMIT: Final = "no upper limit"
+_ONE: Final = significant(1.0)
 _NAME: Final = 60
 """Characters of a box's name in a sentence."""
 
@@ -79,9 +80,11 @@ def compared(found: Comparison, words: Words) -> str:
     names = {"a": said(found.other), "b": said(found.baseline)}
     value, interval = found.ratio.value, found.ratio.interval
     if math.isinf(value):
-        return f"{names['a']} never got there in most of its boots, {names['b']} did"
+        return _never(names["a"], names["b"])
     if value == 0:
-        return f"{names['b']} never got there in most of its boots, {names['a']} did"
+        return _never(names["b"], names["a"])
+    if significant(max(value, 1 / value)) == _ONE:
+        return _about_one(words, names, interval)
     sure = found.verdict in (RatioVerdict.SLOWER, RatioVerdict.FASTER)
     if sure and value >= 1:
         return f"{words.more.format(**names, r=significant(value))} ({_range(interval.low, interval.high)})"
@@ -90,6 +93,21 @@ def compared(found: Comparison, words: Words) -> str:
         return f"{words.less.format(**names, r=significant(1 / value))} ({_range(low, high)})"
     known = words.same if found.verdict is RatioVerdict.SAME else words.unknown
     return f"{known.format(**names)} ({_range(interval.low, interval.high)} times)"
+
+
+def _never(lost: str, ready: str) -> str:
+    """A median is infinite when the one boot in the middle, or one of the two, never got there."""
+    return f"{lost} never got there in at least half of its boots, {ready} did in most of its boots"
+
+
+def _about_one(words: Words, names: Mapping[str, str], interval: Interval) -> str:
+    """Of a ratio that is written as 1: “1.00× slower” would be no difference with a direction."""
+    around = f"({_range(interval.low, interval.high)} times)"
+    if interval.low <= 0 or math.isinf(interval.high):
+        return f"{words.unknown.format(**names)} {around}"
+    within = max(interval.high, 1 / interval.low) - 1
+    percent = math.ceil(100 * within - 1e-9)
+    return f"{words.same.format(**names)} within {max(percent, 1)} % {around}"
 
 
 def _upwards(interval: Interval) -> tuple[float, float]:
@@ -175,17 +193,25 @@ def medians(analysis: Analysis, cells: Sequence[Cell], metric: Metric, of: str) 
         value = one.median.value
         count = f"median of {one.n} boots" if one.n > 1 else "one boot"
         if math.isinf(value):
-            parts.append(f"{said(cell)} never got there in {'most of its boots' if one.n > 1 else 'its one boot'}")
+            parts.append(
+                f"{said(cell)} never got there in {'at least half of its boots' if one.n > 1 else 'its one boot'}"
+            )
         else:
             parts.append(f"{said(cell)} takes {quantity(value, metric.unit)} {of} ({count})")
     return ", ".join(dict.fromkeys(parts))
 
 
-def ladder_sentence(analysis: Analysis, fastest: Cell, slowest: Cell, metric: Metric, count: int) -> str:
-    """The two ends of a ladder."""
-    ends = [(cell, analysis.summary(cell, metric)) for cell in (fastest, slowest)]
-    (first, low), (last, high) = [(said(cell), quantity(one.median.value if one else None, "ns")) for cell, one in ends]
-    return f"Of {count} boxes {first} is the fastest with {low}, {last} the slowest with {high} (medians)"
+def ladder_sentence(rungs: Sequence[tuple[Cell, CellSummary]], others: int) -> str:
+    """The two ends of a ladder of two boxes or more, the fastest first, and how many boxes have no place on it.
+
+    Args:
+        others: boxes without a finite median.
+    """
+    (first, low), (last, high) = [(said(cell), quantity(one.median.value, "ns")) for cell, one in ends_of(rungs)]
+    rest = f"; {others} more never got there in at least half of their boots" if others else ""
+    if low == high:
+        return f"All {len(rungs)} boxes have a median of {low}{rest}"
+    return f"Of {len(rungs)} boxes {first} is the fastest with {low}, {last} the slowest with {high} (medians){rest}"
 
 
 def distribution_sentence(analysis: Analysis, cells: Sequence[Cell], metric: Metric) -> str:

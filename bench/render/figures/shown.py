@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final, TypeVar
 
 from bench.analysis.metrics import headline
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.render.figures.data import NO_DATA, FigureData
 from bench.render.figures.style import style_in_use
-from bench.render.text import cell_label
+from bench.render.text import cell_label, clean
+from bench.scenario.target_table import target_name
+from bench.util.errors import UsageError
 
 Levels = Mapping[str, str]
 """Of factors, by their names."""
@@ -19,13 +23,51 @@ _NAMED = 12
 """So many boxes are named in a line; more are counted."""
 
 
+_CHOICE: Final[ContextVar[tuple[str, ...]]] = ContextVar("choice", default=())
+
+
+@contextmanager
+def choosing(targets: Sequence[str]) -> Iterator[None]:
+    """Show only boxes of these targets, until the block ends; all when empty. See ``names_of`` for what is meant."""
+    token = _CHOICE.set(tuple(targets))
+    try:
+        yield
+    finally:
+        _CHOICE.reset(token)
+
+
+def check_choice(analysis: Analysis, targets: Sequence[str]) -> None:
+    """Raises UsageError: the campaign has no box of one of these names."""
+    present = [
+        name for scenario in analysis.manifest.scenarios for c in analysis.cells(scenario) for name in names_of(c)
+    ]
+    for target in targets:
+        if target not in present:
+            raise UsageError(
+                f"--targets {clean(target)}: the campaign has no such target",
+                hint=f"it has {', '.join(map(clean, dict.fromkeys(present)))}",
+            )
+
+
+def names_of(cell: Cell) -> tuple[str, ...]:
+    """The names by which a user can choose a box: its target, with and without options, and its accelerator."""
+    return tuple(dict.fromkeys((target_name(cell.target), cell.target, cell.box)))
+
+
+def chosen(analysis: Analysis, scenario: str) -> tuple[Cell, ...]:
+    """The cells of a scenario that the user wants to see, in the scenario's order."""
+    wanted = _CHOICE.get()
+    cells = analysis.cells(scenario)
+    return tuple(cell for cell in cells if set(wanted) & set(names_of(cell))) if wanted else cells
+
+
 def shown(analysis: Analysis, scenario: str) -> tuple[Cell, ...]:
     """The cells of a scenario that a figure has room for, in the scenario's order.
 
     Of more than the style's most, boxes stay that are spread evenly from the fastest to the slowest, and the baseline.
     Where factors vary, all boxes have the same levels: the baseline's first, and more if there is room for all boxes.
     """
-    cells, most = analysis.cells(scenario), style_in_use().most_series
+    cells, most = chosen(analysis, scenario), style_in_use().most_series
     if most is None or len(cells) <= most:
         return cells
     kept = set(_chosen(analysis, scenario, cells, most))
@@ -71,17 +113,18 @@ def _even(values: Sequence[Value], most: int) -> list[Value]:
 
 
 def left_out(analysis: Analysis, scenario: str, data: FigureData = NO_DATA) -> str:
-    """``not shown: podman, runc``; empty when all cells are shown.
+    """``4 of 6 boxes shown; not shown: podman, runc``; empty when all cells are shown.
 
     Args:
         data: of a figure, which may have room for more boxes than others.
     """
     boxes = set(data.column("box")) if any(column.name == "box" for column in data.columns) else set()
-    kept = shown(analysis, scenario)
-    names = [
-        cell_label(cell) for cell in analysis.cells(scenario) if cell not in kept and cell_label(cell) not in boxes
-    ]
+    every = analysis.cells(scenario)
+    kept = {cell_label(cell) for cell in shown(analysis, scenario)}
+    # A figure that shows other levels of the factors than most figures do has boxes that are not among these.
+    there = boxes if boxes & {cell_label(cell) for cell in every} - kept else kept
+    names = [cell_label(cell) for cell in every if cell_label(cell) not in there]
     if not names:
         return ""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"not shown: {', '.join(names[:_NAMED])}{more}"
+    return f"{len(every) - len(names)} of {len(every)} boxes shown; not shown: {', '.join(names[:_NAMED])}{more}"

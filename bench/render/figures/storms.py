@@ -13,7 +13,7 @@ from bench.plan.trials import Cell
 from bench.records.record import Endpoint
 from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
 from bench.render.figures.data import Column, FigureData
-from bench.render.figures.direct import is_direct, name_curves
+from bench.render.figures.direct import is_direct, last_margin_in, name_curves
 from bench.render.figures.ecdf import curve, frame, line_of, thin
 from bench.render.figures.labels import accelerators, legend_columns, legend_under, names, subtitle
 from bench.render.figures.sentences import alike_ends, said
@@ -47,10 +47,11 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     ]
     columns = min(2, legend_columns(labels))
     legend = 0.0 if is_direct(len(cells)) else 0.24 * math.ceil(len(cells) / columns)
+    room = last_margin_in(labels)
     figure = canvas(
         3.3 + legend, title, subtitle(topic, f"boxes requested {how}", "medians over storms", accelerators(cells))
     )
-    axes = add_axes(figure, left_in=0.55, bottom_in=0.45 + legend)
+    axes = add_axes(figure, left_in=0.55, bottom_in=0.45 + legend, right_in=room)
     time_axis(axes, finite)
     curves = []
     for cell, label in zip(cells, labels, strict=True):
