@@ -10,6 +10,7 @@ from bench.render.figures.base import Drawing, add_axes, canvas
 from bench.render.figures.labels import target_rows, target_width_in
 from bench.render.figures.series import line_style
 from bench.render.figures.simulated import axis_name, subtitle
+from bench.render.figures.simulated_sentences import bands_sentence
 from bench.render.figures.ticks import number_axis
 from bench.render.palette import MUTED, target_colour
 from bench.render.text import clean
@@ -32,7 +33,7 @@ def draw(answer: Answer) -> Drawing | None:
     rows = [one for one in answer.quantities if first and (one.name, one.unit) == (first.name, first.unit)]
     if first is None or len(rows) < 2:
         return None
-    title = f"Simulated: {quantity_label(first.name)}"
+    topic, title = f"Simulated: {quantity_label(first.name)}", bands_sentence(rows)
     targets = [one.target for one in rows]
     texts = [quantity_text(one) for one in rows]
     figure = canvas(1.25 + _ROW_IN * len(rows), title, subtitle(answer.short, targets, more="bars hold 80 and 95 %"))
@@ -51,9 +52,10 @@ def draw(answer: Answer) -> Drawing | None:
         name="simulated-bands",
         scenario="simulated",
         title=title,
-        alt=f"{title}. {'; '.join(f'{name} {text}' for name, text in zip(names, texts, strict=True))}.",
+        alt=f"{topic}. {'; '.join(f'{name} {text}' for name, text in zip(names, texts, strict=True))}.",
         how=_HOW,
         canvas=figure,
+        topic=topic,
         table=(("target", "simulated [95 %]"), *zip(names, texts, strict=True)),
         kind="dots",
         data=band_data(rows, answer.draws),

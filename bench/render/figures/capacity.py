@@ -18,6 +18,7 @@ from bench.render.figures.base import Drawing, add_axes, canvas
 from bench.render.figures.labels import target_rows, target_width_in
 from bench.render.figures.series import BELOW_IN, legend_below, legend_in, line_style
 from bench.render.figures.simulated import HATCH, HATCHED, hatch_cell, limit_colours, subtitle
+from bench.render.figures.simulated_sentences import capacity_sentence, limits_sentence
 from bench.render.figures.ticks import set_ticks, some_ticks
 from bench.render.palette import MUTED, PAPER
 from bench.render.text import clean, quantity
@@ -65,7 +66,8 @@ def draw(curve: Curve) -> Drawing:
     lines = tuple(_line(curve.of(target)) for target in curve.targets)
     drawn = fan.Fan(
         name="simulated-capacity",
-        title="Simulated storms: time until the last box is up",
+        title=capacity_sentence(curve.points),
+        topic="Simulated storms: time until the last box is up",
         subtitle=_subtitle(curve),
         x_label="boxes requested in the simulated storm",
         x_text=lambda size: grouped(round(size)),
@@ -86,6 +88,7 @@ def draw(curve: Curve) -> Drawing:
         alt=_alt(curve),
         how=_HOW,
         canvas=figure,
+        topic=drawn.topic,
         table=_table(curve, measured),
         kind="lines",
         data=fan_data(lines, "count", "ns", _measured_rows(measured)),
@@ -157,7 +160,7 @@ def draw_strip(curve: Curve) -> Drawing:
     targets = curve.targets
     sizes = sorted({point.boxes for point in curve.points})
     used = list(dict.fromkeys(point.bottleneck for point in curve.points))
-    title = "Simulated storms: what limits them"
+    title = limits_sentence(curve.points)
     handles = _limit_patches(used, beyond=any(point.beyond for point in curve.points))
     names = [str(handle.get_label()) for handle in handles]
     below = BELOW_IN + legend_in(names)
@@ -182,6 +185,7 @@ def draw_strip(curve: Curve) -> Drawing:
         alt=_strip_alt(curve),
         how=_HOW_STRIP,
         canvas=figure,
+        topic="Simulated storms: what limits them",
         table=_strip_table(curve, sizes),
     )
 

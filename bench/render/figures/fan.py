@@ -25,6 +25,7 @@ from bench.render.figures.series import (
     name_room_in,
 )
 from bench.render.figures.simulated import LOGARITHMIC, axis_name, hatch_beyond, say_above, subtitle
+from bench.render.figures.simulated_sentences import over_time_sentence
 from bench.render.figures.ticks import clock_text, clock_ticks, set_ticks, some_ticks
 from bench.render.text import clean, significant
 from bench.sim.answer.answer import Distance, Series
@@ -80,6 +81,7 @@ class Fan:
         also_x: the same of the x axis.
         entries: texts and handles of more in the legend.
         one_draw: the bands come from a single draw of the model.
+        topic: what the figure is about; the title when empty.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Fan:
     also_x: tuple[float, ...] = ()
     entries: tuple[tuple[str, Any], ...] = ()
     one_draw: bool = False
+    topic: str = ""
 
 
 class OverTime(Protocol):
@@ -128,6 +131,7 @@ def draw(fan: Fan) -> Drawing:
         alt=_alt(fan),
         how=(_HOW_CLOCK if fan.clock else _HOW) + (_ONE_DRAW if fan.one_draw else ""),
         canvas=figure,
+        topic=fan.topic,
         table=_table(fan),
         kind="lines",
         data=fan_data(fan.lines, fan.x_unit, fan.y_unit),
@@ -144,7 +148,8 @@ def draw_series(answer: OverTime) -> Iterator[Drawing]:
             Fan(
                 # Names of numbers are ours: they differ in more than dots and underscores.
                 name="-".join(("simulated-over-time", *re.split(r"[._]", name))),
-                title=f"Simulated: {quantity_label(name)}, over the time of the trace",
+                title=over_time_sentence(name, mine[0].unit, [(one.target, one.bands) for one in mine]),
+                topic=f"Simulated: {quantity_label(name)}, over the time of the trace",
                 subtitle=subtitle(answer.short, [one.target for one in mine], more=_trace_note(answer.short)),
                 x_label="time of the trace, simulated",
                 x_text=clock_text,
@@ -220,7 +225,7 @@ def _alt(fan: Fan) -> str:
         f"{fan.x_text(line.x[-1])}"
         for line in fan.lines
     ]
-    return f"{fan.title}, over {fan.x_label}: {'; '.join(parts)}."
+    return f"{fan.topic or fan.title}, over {fan.x_label}: {'; '.join(parts)}."
 
 
 def _table(fan: Fan) -> tuple[tuple[str, ...], ...]:

@@ -35,7 +35,7 @@ def draw(series: Series, changes: Sequence[Change], number: int) -> Drawing | No
     finite = [value for value in series.values if math.isfinite(value)]
     if not finite:
         return None
-    title = f"{clean(series.cell)}: {Metric(series.metric).label}"
+    title = _sentence(series, changes)
     what, where = ("count", "clock") if series.accel == ACCEL else ("median", "host")
     figure = canvas(3.0, title, f"{what} per commit · {where} {series.fingerprint} · {series.accel}")
     axes = add_axes(figure, left_in=1.0 if series.accel == ACCEL else 0.78, bottom_in=0.5)
@@ -52,6 +52,7 @@ def draw(series: Series, changes: Sequence[Change], number: int) -> Drawing | No
         alt=_alt(series, changes),
         how=_HOW,
         canvas=figure,
+        topic=f"{clean(series.cell)}: {Metric(series.metric).label}",
         table=_table(series, changes),
         kind="lines",
         data=_data(series),
@@ -64,6 +65,19 @@ def _data(series: Series) -> FigureData:
     points = enumerate(series.points, start=1)
     rows = ((clean(series.cell), float(place), point.median, point.low, point.high) for place, point in points)
     return lines(rows, "count", unit)
+
+
+def _sentence(series: Series, changes: Sequence[Change]) -> str:
+    """How many changes a series has, and the last of them."""
+    about, count = f"{clean(series.cell)}, {Metric(series.metric).label}", len(series.values)
+    commits = f"{count} {'commit' if count == 1 else 'commits'}"
+    if not changes:
+        return f"{about}: no change in {commits} can be told"
+    last = changes[-1]
+    size = f" by {format_change(last)}" if last.step.ratio is not None else ""
+    if len(changes) == 1:
+        return f"{about}: one change in {commits}{size} ({last.state})"
+    return f"{about}: {len(changes)} changes in {commits}, the last{size} ({last.state})"
 
 
 def _scale(axes: Axes, series: Series) -> None:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from bench.instructions.model import Count, Instructions
 from bench.render.figures.base import Drawing, add_axes, canvas
+from bench.render.figures.sentences import ends_of
 from bench.render.palette import GRID, PAPER, marker, target_colour
+from bench.render.text import clean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +26,7 @@ def draw(counted: Instructions) -> Drawing:
     rows: dict[str, list[Count]] = {}
     for count in sorted(counted.counts, key=lambda count: count.instructions):
         rows.setdefault(count.cell.target, []).append(count)
-    title = f"{counted.scenario}: instructions until ready"
+    title = _sentence(counted)
     figure = canvas(1.25 + _ROW_IN * len(rows), title, "log axis · icount: one emulated CPU, everything in RAM")
     axes = add_axes(figure, left_in=1.2, bottom_in=0.40, right_in=1.75, top_in=0.66)
     _scale(axes, [count.instructions for count in counted.counts])
@@ -45,8 +47,17 @@ def draw(counted: Instructions) -> Drawing:
         alt=_alt(counted),
         how=_HOW,
         canvas=figure,
+        topic=f"{counted.scenario}: instructions until ready",
         table=_table(counted),
     )
+
+
+def _sentence(counted: Instructions) -> str:
+    """Which first start takes the fewest instructions, and which the most."""
+    first = [count for count in counted.counts if count.cell.factors.get("start") != "second"] or counted.counts
+    ends = ends_of(sorted(first, key=lambda count: count.instructions))
+    parts = [f"{clean(count.cell.target)} {short(count.instructions)}" for count in ends]
+    return f"{counted.scenario} takes until ready, in instructions: {', '.join(parts)}"
 
 
 def short(count: float) -> str:

@@ -12,6 +12,7 @@ from bench.render.figures.banded import LineRow, band_ends
 from bench.render.figures.base import Drawing, canvas, is_logarithmic, time_axis
 from bench.render.figures.numbers import lines as line_data
 from bench.render.figures.simulated import axis_name, subtitle
+from bench.render.figures.simulated_sentences import check_sentence
 from bench.render.figures.ticks import set_ticks, some_ticks
 from bench.render.palette import GRID, INK, MUTED, PAPER, target_colour
 from bench.render.text import clean, file_stem, quantity, with_interval
@@ -54,7 +55,8 @@ def draw(found: TargetCheck, cpus: int) -> tuple[Drawing, ...]:
 def _drawing(found: TargetCheck, cpus: int, residents: int, levels: Sequence[LevelView]) -> Drawing:
     series = {statistic: _series(levels, statistic) for statistic in _PANELS}
     beside = f", beside {residents} others" if residents else ""
-    title = f"{clean(found.label)}: simulated and measured storms{beside}"
+    scored = [(view.measured, view.predicted) for _, view in series[StormNumber.LAST] if view.score is not None]
+    title = check_sentence(found.label, scored, residents)
     where = f"on {count_text(cpus, 'CPU')}"
     figure = canvas(4.55, title, subtitle(where, [found.label], more=_verdict(found)))
     width, height = figure.get_size_inches()
@@ -75,6 +77,7 @@ def _drawing(found: TargetCheck, cpus: int, residents: int, levels: Sequence[Lev
         alt=_alt(found, series[StormNumber.LAST]),
         how=_HOW,
         canvas=figure,
+        topic=f"{clean(found.label)}: simulated and measured storms{beside}",
         table=_table(levels),
         kind="lines",
         data=line_data(_data_rows(clean(found.label), series), "count", "ns"),

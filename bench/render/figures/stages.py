@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from bench.render.figures.base import Drawing, add_axes, canvas
 from bench.render.figures.endpoints import endpoint_lines, lines_in, write_lines
 from bench.render.figures.simulated import subtitle
+from bench.render.figures.simulated_sentences import stages_sentence
 from bench.render.palette import INK, MUTED, phase_colour, text_colour_on_phase
 from bench.render.text import clean, quantity
 from bench.sim.answer.words import count_text
@@ -90,7 +91,7 @@ def _foreground(stage: StageValues) -> tuple[tuple[str, int], ...]:
 def draw_stages(model: Model) -> Drawing:
     """The figure of all targets of a model."""
     starts = {label: target_values(model, label, None) for label in model.targets}
-    title = "One start in the model, stage by stage"
+    title = stages_sentence([(label, values.solo_ns) for label, values in starts.items()])
     meanings = endpoint_lines(str(stage.endpoint) for values in starts.values() for stage in values.stages)
     below = lines_in(meanings)
     where = f"alone on an idle host of {count_text(model.host.cpus, 'CPU')}"
@@ -115,6 +116,7 @@ def draw_stages(model: Model) -> Drawing:
         alt=_alt(starts),
         how=_HOW,
         canvas=figure,
+        topic="One start in the model, stage by stage",
         table=_table(starts),
     )
 

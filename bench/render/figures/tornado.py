@@ -10,6 +10,7 @@ from bench.render.figures.base import Drawing, add_axes, canvas
 from bench.render.figures.endpoints import endpoint_lines, lines_in, write_lines
 from bench.render.figures.series import BELOW_IN, legend_below, legend_in
 from bench.render.figures.simulated import HATCH, axis_name, subtitle
+from bench.render.figures.simulated_sentences import influence_sentence
 from bench.render.figures.ticks import WHOLE, number_axis
 from bench.render.palette import INK, MUTED, PAPER, target_colour
 from bench.render.text import clean, file_stem
@@ -74,7 +75,7 @@ def _draw(answer: Answer, subject: Quantity, found: Sequence[Influence]) -> Draw
     bars = [one for one in found if _length(one) > 0]
     named = len({part.target for part in found}) > 1
     label = quantity_label(subject.name)
-    title = f"Simulated {label}, {clean(subject.target)}: what decides it"
+    title = influence_sentence(subject, found)
     kinds = [kind for kind in _KINDS if any(one.kind == kind for one in bars)]
     names = [_KINDS[kind] for kind in kinds]
     meanings = endpoint_lines(one.parameter.rpartition(".")[0] for one in found)
@@ -106,6 +107,7 @@ def _draw(answer: Answer, subject: Quantity, found: Sequence[Influence]) -> Draw
         alt=_alt(subject, found),
         how=_HOW,
         canvas=figure,
+        topic=f"Simulated {label}, {clean(subject.target)}: what decides it",
         table=(INFLUENCE_HEAD, *(influence_row(one, subject.unit) for one in found)),
     )
 

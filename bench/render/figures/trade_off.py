@@ -17,6 +17,7 @@ from bench.render.figures.base import Drawing, add_axes, canvas, tick
 from bench.render.figures.beside import label_marks
 from bench.render.figures.series import BELOW_IN, LABEL, legend_below, legend_in, line_style
 from bench.render.figures.simulated import LOGARITHMIC, say_above, subtitle
+from bench.render.figures.simulated_sentences import pool_sentence
 from bench.render.figures.ticks import Ticks, clock_text, log_ticks, set_ticks
 from bench.render.palette import GRID, MUTED
 from bench.render.text import clean, format_ratio, quantity
@@ -104,7 +105,7 @@ def draw(answer: PoolAnswer) -> Drawing | None:
         return None
     lines = list(_lines(answer))
     names = [line.name for line in lines]
-    title = "Simulated pool: cold starts against wasted memory"
+    title = pool_sentence([point.cold_share for point in answer.points])
     below = BELOW_IN + legend_in(names)
     figure = canvas(3.5 + legend_in(names), title, subtitle(answer.short, [line.target for line in lines]))
     axes = add_axes(figure, left_in=0.82, bottom_in=below, right_in=0.3, top_in=0.84)
@@ -128,6 +129,7 @@ def draw(answer: PoolAnswer) -> Drawing | None:
         alt=_alt(answer),
         how=_HOW,
         canvas=figure,
+        topic="Simulated pool: cold starts against wasted memory",
         table=point_table(answer),
     )
 

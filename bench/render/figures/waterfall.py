@@ -34,7 +34,7 @@ def draw(cell: CellAnatomy) -> Drawing:
     """The figure of a cell's typical start."""
     start = cell.typical
     steps = sorted(start.steps_ns, key=DEPTH.__getitem__)
-    title = clean(f"{cell.scenario} in {cell.box}: {quantity(start.total_ns, 'ns')} to ready, step by step", limit=70)
+    title = _sentence(cell)
     figure = canvas(1.55 + _ROW_IN * len(steps), title, _subtitle(cell))
     axes = add_axes(figure, left_in=1.72, bottom_in=0.62, right_in=1.35, top_in=0.72)
     _bars(axes, start, steps)
@@ -50,8 +50,19 @@ def draw(cell: CellAnatomy) -> Drawing:
         alt=_alt(cell, steps),
         how=_HOW,
         canvas=figure,
+        topic=clean(f"{cell.scenario} in {cell.box}: one start, step by step", limit=70),
         table=_table(cell),
     )
+
+
+def _sentence(cell: CellAnatomy) -> str:
+    """How long the start is, and its longest step."""
+    start = cell.typical
+    who, total = clean(f"{cell.scenario} in {cell.box}", limit=50), quantity(start.total_ns, "ns")
+    longest = max(start.steps_ns, key=lambda step: start.steps_ns[step], default=None)
+    if longest is None:
+        return f"{who} takes {total} to ready"
+    return f"{who} takes {total} to ready, of it {quantity(start.steps_ns[longest], 'ns')} for “{clean(longest)}”"
 
 
 def _subtitle(cell: CellAnatomy) -> str:
