@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from bench.render.figures.base import Drawing, add_axes, canvas
 from bench.render.figures.data import Column, FigureData
+from bench.render.figures.foot import with_foot
+from bench.render.figures.style import style_in_use
 from bench.render.palette import GRID, INK, MUTED, PAPER, marker, target_colour
 from bench.render.text import EMULATED
 from bench.render.wrap import broken
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
 
 MOST_ROWS: Final = 24
 """More rows would not be read; the table has all."""
+MOST_ON_STAGE: Final = 7
 _ROW_IN: Final = 0.42
+_TALL_ROW_IN: Final = 0.56
+"""Of a row with its text below."""
+_NARROW_IN: Final = 4.0
 _HEAD_ROWS: Final = 0.9
 _LABEL_IN: Final = 1.45
 _LABEL: Final = 20
@@ -58,39 +64,63 @@ class ChangeRow:
 
 
 def draw(rows: Sequence[ChangeRow], *, name: str, title: str, subtitle: str, how: str, foot: str) -> Iterator[Drawing]:
-    """The figure of the first rows that have a finite ratio above 0; none when there is no such row."""
-    shown = [row for row in rows if 0 < row.value < _FAR][:MOST_ROWS]
-    if not shown:
+    """The figure of the first rows; none when no row has a finite ratio above 0. The numbers have all rows.
+
+    A row whose ratio has no place on an axis, such as an infinite one, has an arrow at its edge.
+    """
+    if not any(0 < row.value < _FAR for row in rows):
         return
-    order = list(dict.fromkeys(row.group for row in shown))
-    shown.sort(key=lambda row: order.index(row.group))
-    groups = len(order)
-    figure = canvas(1.3 + _ROW_IN * (len(shown) + _HEAD_ROWS * groups), title, subtitle)
-    longest = max(len(row.text) for row in shown)
-    axes = add_axes(figure, left_in=_LABEL_IN, bottom_in=0.42, right_in=0.12 + 0.083 * longest, top_in=0.66)
+    shown = _kept(rows)
+    groups = len({row.group for row in shown})
+    part = f"{len(shown)} of {len(rows)} rows shown" if len(shown) < len(rows) else ""
+    row_in = _TALL_ROW_IN if _is_narrow() else _ROW_IN
+    figure = canvas(
+        1.3 + row_in * (len(shown) + _HEAD_ROWS * groups), title, " · ".join(filter(None, (subtitle, part)))
+    )
+    right = 0.2 if _is_narrow() else 0.12 + 0.083 * max(len(row.text) for row in shown)
+    axes = add_axes(figure, left_in=_label_in(), bottom_in=0.42, right_in=right, top_in=0.66)
     _scale(axes, shown)
     _fill(axes, shown)
-    yield Drawing(
+    drawing = Drawing(
         name=name,
         scenario="",
         title=title,
         alt=_alt(shown),
         how=how,
         canvas=figure,
-        table=_table(shown),
+        table=_table(rows),
         kind="ratios",
         topic="B against A",
-        foot=foot,
         order=1,
-        data=_data(shown),
+        data=_data(rows),
     )
+    yield with_foot(drawing, foot, "")
+
+
+def _kept(rows: Sequence[ChangeRow]) -> list[ChangeRow]:
+    """As many rows as there is room for, a group together; one with a place on the axis is among them."""
+    most = MOST_ON_STAGE if style_in_use().is_fixed else MOST_ROWS
+    kept = list(rows[:most])
+    if not any(0 < row.value < _FAR for row in kept):
+        kept[-1] = next(row for row in rows if 0 < row.value < _FAR)
+    order = list(dict.fromkeys(row.group for row in kept))
+    return sorted(kept, key=lambda row: order.index(row.group))
+
+
+def _is_narrow() -> bool:
+    """Whether the text of a row stands below it, since there is no room at its right."""
+    return style_in_use().width_in < _NARROW_IN
+
+
+def _label_in() -> float:
+    return _LABEL_IN * 0.85 if _is_narrow() else _LABEL_IN
 
 
 def _scale(axes: Axes, rows: Sequence[ChangeRow]) -> None:
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
     ends = [end for row in rows for end in (row.low, row.high, *row.points) if end is not None and 0 < end < _FAR]
-    values = [1.0, *(row.value for row in rows), *ends]
+    values = [1.0, *(row.value for row in rows if 0 < row.value < _FAR), *ends]
     low, high = min(values), max(values)
     wide = high / low > 4
     if wide:
@@ -102,7 +132,7 @@ def _scale(axes: Axes, rows: Sequence[ChangeRow]) -> None:
         margin = max(high - low, 0.02) * 0.08
         axes.set_xlim(low - margin, high + margin)
         # Round changes, so that "no change" has its tick.
-        changes = MaxNLocator(nbins=4).tick_values(low - margin - 1, high + margin - 1)
+        changes = MaxNLocator(nbins=2 if _is_narrow() else 4).tick_values(low - margin - 1, high + margin - 1)
         axes.set_xticks([1 + change for change in changes if low - margin <= 1 + change <= high + margin])
         axes.xaxis.set_major_formatter(lambda value, _: _percent(value))
     axes.tick_params(axis="x", labelsize=9)
@@ -126,11 +156,15 @@ def _fill(axes: Axes, rows: Sequence[ChangeRow]) -> None:
             _mark(axes, at, row)
             places.append(at)
             at += 1
-    axes.set_yticks(places, ["\n".join(list(broken(row.label, _LABEL))[:3]) for row in rows])
+    axes.set_yticks(places, ["\n".join(list(broken(row.label, _label_chars()))[:3]) for row in rows])
     axes.set_ylim(at - 0.4, -0.6)
     for tick in axes.get_yticklabels():
         tick.set_fontweight("bold")
         tick.set_fontsize(8.5)
+
+
+def _label_chars() -> int:
+    return style_in_use().label_chars if _is_narrow() else _LABEL
 
 
 def _mark(axes: Axes, at: float, row: ChangeRow) -> None:
@@ -145,10 +179,15 @@ def _mark(axes: Axes, at: float, row: ChangeRow) -> None:
         if math.isinf(row.high):
             axes.plot([right], [at], marker=">", color=colour, markersize=7, clip_on=False)
     fill = PAPER if row.accel in EMULATED else colour
-    axes.plot([row.value], [at], marker=marker(row.target), markersize=7.5, mfc=fill, mec=colour, mew=1.6)
+    if 0 < row.value < _FAR:
+        axes.plot([row.value], [at], marker=marker(row.target), markersize=7.5, mfc=fill, mec=colour, mew=1.6)
+    else:
+        edge, arrow = (left, "<") if row.value <= 0 else (right, ">")
+        axes.plot([edge], [at], marker=arrow, markersize=9, mfc=fill, mec=colour, mew=1.6, clip_on=False)
     weight = "bold" if row.loud else "normal"
     where = axes.get_yaxis_transform()
-    axes.text(1.03, at, row.text, transform=where, size=9, va="center", clip_on=False, weight=weight, color=INK)
+    x, y, size = (0.0, at + 0.44, 8) if _is_narrow() else (1.03, at, 9)
+    axes.text(x, y, row.text, transform=where, size=size, va="center", clip_on=False, weight=weight, color=INK)
 
 
 def _alt(rows: Sequence[ChangeRow]) -> str:

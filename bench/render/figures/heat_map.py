@@ -73,7 +73,7 @@ def draw(heat: HeatMap) -> Drawing:
     column = (style_in_use().width_in - left - _RIGHT_IN) / len(heat.x)
     below = _below_in(heat, column)
     above = 0.84 if heat.beyond else 0.72
-    figure = canvas(above + below + _CELL_IN * max(2, len(heat.y)), heat.title, heat.subtitle)
+    figure = canvas(above + below + _CELL_IN * max(2, len(heat.y)), _sentence(heat), heat.subtitle)
     axes = add_axes(figure, left_in=left, bottom_in=below, right_in=_RIGHT_IN, top_in=above)
     size = _text_size(heat, column)
     _frame(axes, heat, tilted=_is_wide(heat, column))
@@ -84,12 +84,19 @@ def draw(heat: HeatMap) -> Drawing:
     return Drawing(
         name=heat.name,
         scenario="simulated",
-        title=heat.title,
+        title=_sentence(heat),
+        topic=heat.title,
         alt=_alt(heat),
         how=_HOW,
         canvas=figure,
         table=_table(heat),
     )
+
+
+def _sentence(heat: HeatMap) -> str:
+    """The least and the largest cell."""
+    least, most = (heat.texts[pick(heat.bands, key=lambda place: heat.bands[place].middle)] for pick in (min, max))
+    return f"{heat.title}: {least}" if least == most else f"{heat.title}: {least} to {most}"
 
 
 def _text_size(heat: HeatMap, column: float) -> float:

@@ -83,9 +83,9 @@ def compared(found: Comparison, words: Words) -> str:
         return _never(names["a"], names["b"])
     if value == 0:
         return _never(names["b"], names["a"])
-    if significant(max(value, 1 / value)) == _ONE:
-        return _about_one(words, names, interval)
     sure = found.verdict in (RatioVerdict.SLOWER, RatioVerdict.FASTER)
+    if sure and significant(max(value, 1 / value)) == _ONE:
+        return _about_one(words, names, interval)
     if sure and value >= 1:
         return f"{words.more.format(**names, r=significant(value))} ({_range(interval.low, interval.high)})"
     if sure:

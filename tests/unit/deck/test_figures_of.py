@@ -37,6 +37,19 @@ def test_only_the_figures_that_are_wanted_are_finished(campaign: Path, monkeypat
     assert "hello-ratios" in error.value.hint
 
 
+def test_a_user_chooses_the_boxes(campaign: Path, tmp_path: Path) -> None:
+    every, some = (figures_of(campaign, TALK, only=("ecdf",), targets=targets) for targets in ((), ("docker",)))
+    assert {row[0] for figure in some for row in figure.data.rows} == {"docker"}
+    assert {row[0] for figure in every for row in figure.data.rows} > {"docker"}
+    assert all("not shown" in figure.notes for figure in some)
+    with pytest.raises(UsageError, match="--targets dokcer: the campaign has no such target") as error:
+        figures_of(campaign, TALK, targets=("docker", "dokcer"))
+    assert "docker" in error.value.hint
+    add_line(DirectoryStore(tmp_path / "history"), make_history([100.0])[0])
+    with pytest.raises(UsageError, match="it holds no campaign"):
+        figures_of(tmp_path / "history", TALK, targets=("docker",))
+
+
 def test_figures_and_slides_of_a_history_have_the_same_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = make_history([100.0] * 12 + [130.0] * 12)
     for line in lines:

@@ -1,0 +1,46 @@
+"""Names beside lines: they are moved apart, stay in order and within the axes."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.text import Text
+
+from bench.render.figures.base import add_axes, canvas, styled
+from bench.render.figures.direct import Series, apart, name_curves, name_ends
+from bench.render.figures.style import SLIDE, using
+
+
+@given(st.lists(st.floats(0, 10), max_size=7), st.floats(0.1, 3))
+def test_places_are_apart_in_order_and_within(wanted: list[float], least: float) -> None:
+    found = apart(wanted, least, 0.0, 10.0)
+    step = min(least, 10 / max(len(wanted) - 1, 1))
+    ranked = sorted(range(len(wanted)), key=lambda number: wanted[number])
+    places = [found[number] for number in ranked]
+    assert all(after - before >= step - 1e-6 for before, after in pairwise(places))
+    assert all(-1e-6 <= place <= 10 + 1e-6 for place in places)
+    if all(after - before >= step for before, after in pairwise(sorted(wanted))):
+        assert all(abs(one - other) < 1e-6 for one, other in zip(found, wanted, strict=True))
+
+
+def names_of(count: int, *, ends: bool) -> list[Text]:
+    """The names of so many lines that all are at one place."""
+    with styled(), using(SLIDE):
+        figure = canvas(3.0, "title", "subtitle")
+        axes = add_axes(figure, left_in=0.6, bottom_in=0.5, right_in=1.4)
+        axes.set(xlim=(0, 1), ylim=(0, 1))
+        before = len(figure.texts)
+        series = [Series([(0.5, 0.0), (0.5, 1.0)], f"box {number}", "#000000") for number in range(count)]
+        (name_ends if ends else name_curves)(axes, series)
+        return list(figure.texts[before:])
+
+
+def test_no_two_names_meet() -> None:
+    for ends in (True, False):
+        boxes = [text.get_window_extent() for text in names_of(6, ends=ends)]
+        assert len(boxes) == 6
+        for number, box in enumerate(boxes):
+            # Line heights have room above letters.
+            assert not any(box.padded(-2).overlaps(other.padded(-2)) for other in boxes[number + 1 :])
