@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bench.render.figures.base import text_width_in
 from bench.render.figures.beside import Box, place_in
+from bench.render.figures.series import spread
 from bench.render.figures.style import style_in_use
 from bench.render.palette import INK, PAPER
 
@@ -62,11 +63,14 @@ def name_ends(axes: Axes, series: Sequence[Series]) -> None:
 
     Scales and limits of the axes are set already.
     """
+    if not series:
+        return
     ends = [place_in(axes, one.points[-1]) for one in series]
     frame = axes.bbox
     dpi = float(axes.figure.dpi)
     low, high = float(frame.y0) / dpi, float(frame.y1) / dpi
-    heights = apart([min(max(y, low), high) for _, y in ends], _ROW_IN, low, high)
+    row = min(_ROW_IN, (high - low) / len(series))
+    heights = spread([min(max(y, low), high) for _, y in ends], [row] * len(series), low, high)
     across, up = float(frame.x1) / dpi + _GAP_IN, axes.figure.transFigure
     width, height = _size_in(axes)
     for (_, end), at, one in zip(ends, heights, series, strict=True):
@@ -87,39 +91,6 @@ def _lead(axes: Axes, start: tuple[float, float], end: tuple[float, float], colo
     width, height = _size_in(axes)
     x, y = [start[0] / width, end[0] / width], [start[1] / height, end[1] / height]
     axes.figure.add_artist(Line2D(x, y, color=colour, linewidth=0.8, transform=axes.figure.transFigure))
-
-
-def apart(wanted: Sequence[float], least: float, low: float, high: float) -> list[float]:
-    """Places as near to the wanted ones as they can be at this least distance, between ``low`` and ``high``.
-
-    Where there is not room for all, the distance is what there is room for. The order stays.
-    """
-    if not wanted:
-        return []
-    step = min(least, (high - low) / max(len(wanted) - 1, 1))
-    order = sorted(range(len(wanted)), key=lambda number: wanted[number])
-    # Groups of places that touch: their wanted places, less the distance from the first of the group.
-    groups: list[list[float]] = []
-    for number in order:
-        groups.append([wanted[number]])
-        while len(groups) > 1 and _first(groups[-1], step) < _first(groups[-2], step) + step * len(groups[-2]):
-            last = groups.pop()
-            groups[-1] += last
-    found: list[float] = []
-    room = step * (len(wanted) - 1)
-    for group in groups:
-        first = _first(group, step)
-        start = min(max(first, low + step * len(found)), high - (room - step * len(found)))
-        found += [start + step * place for place in range(len(group))]
-    places = [0.0] * len(wanted)
-    for number, place in zip(order, found, strict=True):
-        places[number] = place
-    return places
-
-
-def _first(group: Sequence[float], step: float) -> float:
-    """Where a group begins whose members stand at equal distances, so that its middle is that of the wanted places."""
-    return sum(group) / len(group) - step * (len(group) - 1) / 2
 
 
 def name_curves(axes: Axes, series: Sequence[Series]) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bench.analysis.stats import Interval
 from bench.render.figures.banded import LineRow, band_ends
-from bench.render.figures.base import Drawing, canvas, is_logarithmic, time_axis
+from bench.render.figures.base import Drawing, add_axes, canvas, is_logarithmic, time_axis
 from bench.render.figures.numbers import lines as line_data
 from bench.render.figures.simulated import axis_name, subtitle
 from bench.render.figures.simulated_sentences import check_sentence
+from bench.render.figures.style import PAGE, style_in_use
 from bench.render.figures.ticks import set_ticks, some_ticks
 from bench.render.palette import GRID, INK, MUTED, PAPER, target_colour
 from bench.render.text import clean, file_stem, quantity, with_interval
@@ -23,8 +24,12 @@ from bench.sim.check.result import LevelView, StatisticView, TargetCheck
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
-_PANELS: Final = {StormNumber.MEDIAN: "half of the boxes are up", StormNumber.LAST: "the last box is up"}
+_PANELS: Final = {
+    StormNumber.MEDIAN: ("half of the boxes are up", "half are up"),
+    StormNumber.LAST: ("the last box is up", "the last is up"),
+}
 _Dashes = str | tuple[int, tuple[float, ...]]
 _BASELINES: Final[Mapping[str, tuple[str, _Dashes]]] = {
     CONSTANT: ("constant: as a single start", ":"),
@@ -38,6 +43,8 @@ _HOW: Final = (
     "median is the noise ceiling. Grey lines need no simulation: where one runs through the full dots, it is enough."
 )
 _LEFT_IN, _PANEL_IN, _GAP_IN, _LABEL_IN = 0.84, 2.34, 0.14, 0.17
+_LEGEND_IN: Final = 2.3
+"""Right of the panels on a stage."""
 """Inches: the margin of the axis, the width of a panel, between the two, and the place of the axis's label."""
 
 Point = tuple[LevelView, StatisticView]
@@ -58,18 +65,15 @@ def _drawing(found: TargetCheck, cpus: int, residents: int, levels: Sequence[Lev
     scored = [(view.measured, view.predicted) for _, view in series[StormNumber.LAST] if view.score is not None]
     title = check_sentence(found.label, scored, residents)
     where = f"on {count_text(cpus, 'CPU')}"
-    figure = canvas(4.55, title, subtitle(where, [found.label], more=_verdict(found)))
-    width, height = figure.get_size_inches()
-    bottom, top = 1.52 / height, 1 - 0.92 / height
-    axes: list[Axes] = []
+    height_in = 4.55 if style_in_use().width_in >= PAGE.width_in else 5.43
+    figure = canvas(height_in, title, subtitle(where, [found.label], more=_verdict(found)))
+    axes = _panels(figure)
     values = _values([point for points in series.values() for point in points])
     for number, (statistic, points) in enumerate(series.items()):
-        left = (_LEFT_IN + number * (_PANEL_IN + _GAP_IN)) / width
-        axes.append(figure.add_axes((left, bottom, _PANEL_IN / width, top - bottom)))
-        _panel(axes[-1], points, target_colour(found.label))
-        axes[-1].set_title(_PANELS[statistic], size=9.5, loc="left", color=INK)
-        _frame(axes[-1], levels, values, named=number == 0)
-    _legend(axes[0], series)
+        _panel(axes[number], points, target_colour(found.label))
+        axes[number].set_title(_PANELS[statistic][_is_small()], size=9.5, loc="left", color=INK)
+        _frame(axes[number], levels, values, named=number == 0)
+    _legend(axes, series)
     return Drawing(
         name=f"check{f'_beside_{residents}' if residents else ''}-{file_stem(found.label)}",
         scenario="",
@@ -88,11 +92,35 @@ def _data_rows(label: str, series: Mapping[StormNumber, Sequence[Point]]) -> Ite
     """Simulated bands and measured medians of both panels."""
     for statistic, points in series.items():
         for level, view in points:
-            yield (f"{label} simulated: {_PANELS[statistic]}", float(level.boxes), *band_ends(view.predicted))
+            yield (f"{label} simulated: {_PANELS[statistic][0]}", float(level.boxes), *band_ends(view.predicted))
     for statistic, points in series.items():
         for level, view in points:
             measured = math.inf if view.measured is None else view.measured
-            yield (f"{label} measured: {_PANELS[statistic]}", float(level.boxes), measured, None, None)
+            yield (f"{label} measured: {_PANELS[statistic][0]}", float(level.boxes), measured, None, None)
+
+
+def _panels(figure: Canvas) -> list[Axes]:
+    """A panel for each statistic, beside each other; on a stage with room for the legend at their right."""
+    style = style_in_use()
+    room = style.width_in - _LEFT_IN - _GAP_IN - 0.1 - (_LEGEND_IN if style.is_fixed else 0.0)
+    panel = min(_PANEL_IN, room / len(_PANELS))
+    bottom = 0.5 if style.is_fixed else 1.52 if style.width_in >= PAGE.width_in else 2.4
+    lefts = [_LEFT_IN + number * (panel + _GAP_IN) for number in range(len(_PANELS))]
+    return [
+        add_axes(figure, left_in=left, bottom_in=bottom, right_in=style.width_in - left - panel, top_in=0.92)
+        for left in lefts
+    ]
+
+
+def _is_small() -> bool:
+    """Whether panels have room for short names only."""
+    style = style_in_use()
+    return style.is_fixed or style.width_in < PAGE.width_in
+
+
+def _label_at(axes: Axes) -> float:
+    """The place of the label of the y axis, as a share of the width of the axes."""
+    return (_LABEL_IN - _LEFT_IN) * axes.figure.dpi / float(axes.bbox.width)
 
 
 def _verdict(found: TargetCheck) -> str:
@@ -173,24 +201,30 @@ def _frame(axes: Axes, levels: Sequence[LevelView], values: Sequence[float], *, 
     axes.grid(visible=False, axis="x")
     axes.tick_params(axis="both", labelsize=9)
     axes.tick_params(axis="y", labelcolor=MUTED, labelleft=named)
-    axes.set_xlabel("boxes requested at once", size=9)
+    axes.set_xlabel("boxes at once" if _is_small() else "boxes requested at once", size=9)
     if named:
         axes.set_ylabel(axis_name("time", log=is_logarithmic(values)), size=9)
         # Labels of ticks differ in width; this label has its own place, clear of the edge.
-        axes.yaxis.set_label_coords((_LABEL_IN - _LEFT_IN) / _PANEL_IN, 0.5)
+        axes.yaxis.set_label_coords(_label_at(axes), 0.5)
 
 
-def _legend(axes: Axes, series: Mapping[StormNumber, Sequence[Point]]) -> None:
-    if any(series.values()):
-        axes.legend(
-            loc="upper left",
-            bbox_to_anchor=((_LABEL_IN - _LEFT_IN) / _PANEL_IN, -0.19),
-            ncol=2,
-            fontsize=8.6,
-            handlelength=2.2,
-            borderaxespad=0,
-            columnspacing=1.6,
-        )
+def _legend(axes: Sequence[Axes], series: Mapping[StormNumber, Sequence[Point]]) -> None:
+    if not any(series.values()):
+        return
+    if style_in_use().is_fixed:
+        handles, texts = axes[0].get_legend_handles_labels()
+        place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0), "borderaxespad": 0}
+        axes[-1].legend(handles, texts, fontsize=8.64, handlelength=1.8, **place)
+        return
+    axes[0].legend(
+        loc="upper left",
+        bbox_to_anchor=(_label_at(axes[0]), -0.19),
+        ncol=2 if style_in_use().width_in >= PAGE.width_in else 1,
+        fontsize=8.6,
+        handlelength=2.2,
+        borderaxespad=0,
+        columnspacing=1.6,
+    )
 
 
 def _alt(found: TargetCheck, points: Sequence[Point]) -> str:
