@@ -25,7 +25,7 @@ from bench.render.figures.history import draw as draw_series
 from bench.render.figures.shown import check_choice, choosing
 from bench.render.figures.simulation_check import draw as draw_check
 from bench.render.figures.stages import draw_stages
-from bench.render.figures.style import Style, using
+from bench.render.figures.style import Style, style_in_use, using
 from bench.render.simulation.drawings import answer_drawings
 from bench.render.simulation.read import read_answer, read_sweep_results
 from bench.render.simulation.skeleton import SIMULATED
