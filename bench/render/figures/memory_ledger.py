@@ -31,6 +31,10 @@ _NAMED: Final = 3
 """At most this many parts are named under a bar. The table has all of them."""
 _LEAST: Final = 0.02
 """Smaller shares of the total are not named."""
+_FITS: Final = 15
+"""Characters under a bar per inch."""
+_NARROW_IN: Final = 4.0
+"""A canvas that is not wider has fewer ticks, and its legend below each other."""
 _ROOM: Final = 42
 """Characters that fit under a whole bar."""
 _HOW: Final = (
@@ -56,7 +60,10 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         1.52 + _ROW_IN * len(cells), title, subtitle(topic, "all boxes together, median", accelerators(cells))
     )
     axes = add_axes(
-        figure, left_in=label_width_in(cells), bottom_in=0.72, right_in=1.85 if style_in_use().is_fixed else 1.0
+        figure,
+        left_in=label_width_in(cells),
+        bottom_in=0.72 if style_in_use().width_in > _NARROW_IN else 0.90,
+        right_in=1.85 if style_in_use().is_fixed else 1.0,
     )
     ends = [_stack(axes, row, ledger) for row, ledger in enumerate(found)]
     low, high = min(low for low, _ in ends), max(1.0, *(high for _, high in ends))
@@ -142,11 +149,16 @@ def _label(axes: Axes, row: int, ledger: Ledger, ends: tuple[float, float]) -> N
         return
     unit = total.rpartition(" ")[2]
     small: dict[str, Any] = {**place, "size": 7.8, "color": MUTED}
-    axes.annotate(_largest(ledger, unit), (ends[0], row), xytext=(1, -15), **small)
+    axes.annotate(_largest(ledger, unit, _room(axes)), (ends[0], row), xytext=(1, -15), **small)
     axes.annotate(share, (ends[1], row), xytext=(8, -13), **small)
 
 
-def _largest(ledger: Ledger, unit: str) -> str:
+def _room(axes: Axes) -> int:
+    """Characters that fit under a bar."""
+    return min(_ROOM, int(_FITS * float(axes.bbox.width) / axes.figure.dpi))
+
+
+def _largest(ledger: Ledger, unit: str, room: int) -> str:
     """``shim 32.7 · daemons 4.77 MiB``: the largest parts, as many as fit under the bar, in the bar's order."""
     named = [piece for piece in _pieces(ledger) if piece[0] != _UNEXPLAINED]
     by_size = sorted(named, key=lambda piece: -abs(piece[1]))
@@ -157,7 +169,7 @@ def _largest(ledger: Ledger, unit: str) -> str:
             if (name, size) in by_size[:most] and abs(size) >= _LEAST * ledger.unreclaimable
         ]
         text = f"{' · '.join(parts)} {unit}"
-        if len(text) <= _ROOM:
+        if len(text) <= room:
             break
     return text
 
@@ -172,7 +184,7 @@ def _legend(axes: Axes) -> None:
         handles=[whole, hatched],
         loc="lower left",
         bbox_to_anchor=corner(axes.figure),
-        ncol=2,
+        ncol=1 if style_in_use().width_in <= _NARROW_IN else 2,
         fontsize=8.5,
         handletextpad=0.5,
     )
@@ -185,7 +197,9 @@ def _frame(axes: Axes, cells: Sequence[Cell], low: float, high: float) -> None:
     axes.set_ylim(len(cells) - 0.42, -0.42)
     most = high - low
     axes.set_xlim(low - 0.018 * most, high + 0.03 * most)
-    axes.xaxis.set_major_locator(MultipleLocator(0.25 if most < 2 else 0.5 * math.ceil(most / 2)))
+    axes.xaxis.set_major_locator(
+        MultipleLocator(0.25 if most < 2 and style_in_use().width_in > _NARROW_IN else 0.5 * math.ceil(most / 2))
+    )
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     axes.tick_params(axis="x", labelsize=9)
     axes.axvline(1.0, color=INK, linewidth=1.4)
