@@ -34,6 +34,8 @@ _ROW_CHARS: Final = 64
 """Letters of a row of a table that are sure to have room in one line."""
 _DENSITIES: Final = ((9, ""), (12, "dense"))
 """Up to so many lines a table has letters of this size."""
+_ROOMY: Final = (5, 52)
+"""A table of at most so many rows, none with more letters than this, has larger ones."""
 _MOST_NUMBERS: Final = 24
 """Rows of a figure's table in the notes."""
 _ID: Final = re.compile(r'\b(id="|href="#|url\(#)')
@@ -101,7 +103,9 @@ def size_of(sentence: str) -> str:
 
 
 def _density(rows: Rows | None) -> str:
-    """A name for how much smaller the letters of a table have to be; empty where it has room."""
+    """A name for how much smaller or larger the letters of a table are; empty where they have the usual size."""
+    if len(rows or ()) <= _ROOMY[0] and all(sum(map(len, row)) <= _ROOMY[1] for row in rows or ()):
+        return "roomy"
     lines = sum(max(1, -(-sum(map(len, row)) // _ROW_CHARS)) for row in rows or ())
     return next((name for most, name in _DENSITIES if lines <= most), "densest")
 
