@@ -1,0 +1,81 @@
+"""The index of the gallery: a picture, a sentence of what was found, links, and what is not said."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from tests.gallery.listing import Entry, Gallery, Result
+
+_HEAD: Final = """\
+# Published measurements
+
+Each directory has its records, the page that Boxbench made of them, and the commands. All was measured on a virtual machine
+with two CPUs where no stock kernel boots under KVM. So libvirt's VM is emulated (tcg) everywhere: its numbers show the shape of
+the cost, not its size. Square brackets are 95 % intervals.
+
+A page (`index.html`) and a deck (`deck.html`) are one file each. GitHub shows their source: download the file, or clone the
+repository, and open it in a browser. `python -m tests.gallery` makes all pages, decks and figures again from the records, and
+this index; `python -m tests.gallery --check` says what differs. `gallery.toml` lists the commands.
+"""
+_PARTS: Final = (
+    ("page", "index.html"),
+    ("page", "anatomy.html"),
+    ("page", "compare.html"),
+    ("page", "explain.html"),
+    ("page", "gate.html"),
+    ("text", "report.md"),
+    ("text", "anatomy.md"),
+    ("deck", "deck/deck.html"),
+    ("PDF", "deck/deck.pdf"),
+    ("PowerPoint", "deck/deck.pptx"),
+    ("records", "records.jsonl"),
+    ("answer", "answer.json"),
+    ("verdict", "gate.json"),
+)
+
+
+def text(gallery: Gallery, place: Path) -> str:
+    """The index.
+
+    Args:
+        place: a gallery whose results were made.
+    """
+    entries = [(result, result.entry) for result in gallery.result if result.entry is not None]
+    return "\n".join((_HEAD, *(_entry(result, entry, place) for result, entry in entries)))
+
+
+def _entry(result: Result, entry: Entry, place: Path) -> str:
+    here = result.directory
+    links = [
+        *(f"[{word}]({here}/{name})" for word, name in _PARTS if (place / here / name).is_file()),
+        f"[commands]({entry.readme})",
+    ]
+    return (
+        f"## {entry.title}\n\n![{entry.title}]({here}/{entry.picture})\n\n{finding(entry, place / here)}\n\n"
+        f"**What it does not say.** {entry.not_said}\n\n{' · '.join(links)}\n"
+    )
+
+
+def finding(entry: Entry, directory: Path) -> str:
+    """What was found, in the words of the result.
+
+    Raises:
+        ValueError: the result has no such sentence.
+    """
+    if entry.finding == "answer.json":
+        return str(json.loads((directory / entry.finding).read_text(encoding="utf-8"))["headline"])
+    if entry.finding == "anatomy.md":
+        return (directory / entry.finding).read_text(encoding="utf-8").splitlines()[0].removeprefix("# ") + "."
+    return "\n".join(_headline(entry.finding, (directory / "report.md").read_text(encoding="utf-8")))
+
+
+def _headline(scenario: str, report: str) -> Iterator[str]:
+    """The lines of a report that begin with the headline of a scenario, up to the next paragraph."""
+    found = re.search(rf"^\*\*({re.escape(scenario)}: .*?)\n\n", report, re.DOTALL | re.MULTILINE)
+    if found is None:
+        raise ValueError(f"the report has no headline of {scenario}")
+    yield found[1].replace("**", "")
