@@ -89,6 +89,12 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def gallery(session: nox.Session) -> None:
+    """Make all published results again by their commands, and say what differs. It takes some minutes."""
+    _python(session, "tests.gallery", "--check", *session.posargs)
+
+
+@nox.session
 def packages(session: nox.Session) -> None:
     """Install the wheel into a bare environment of every Python that the project names, and use it there."""
     _python(session, "tests.packaging.wheel")

@@ -1,4 +1,4 @@
-"""Makes all published results again from their records: ``python -m tests.gallery [--check] [DIRECTORY...]``.
+"""Makes all published results again from their records: ``python -m tests.gallery [--check] [--fast] [DIRECTORY...]``.
 
 Without ``--check`` the repository gets what was made. With it, nothing is written; exits with 1 if anything differs.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.gallery import index
 from tests.gallery.install import install, problems, strangers
-from tests.gallery.listing import INDEX, PUBLISHED, ROOT, Gallery, Result, read_gallery
+from tests.gallery.listing import INDEX, LISTING, PUBLISHED, ROOT, Gallery, Result, read_gallery
 from tests.gallery.make import copy_sources, make
 
 
@@ -22,9 +22,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.gallery", description=__doc__)
     parser.add_argument("directories", nargs="*", metavar="DIRECTORY", help="such as 2026-11-27-ladder; all")
     parser.add_argument("--check", action="store_true", help="write nothing, say what differs")
+    parser.add_argument("--fast", action="store_true", help="leave out what is slow: storms, fleets and checks")
     words = parser.parse_args()
     gallery = read_gallery()
-    results = [one for one in gallery.result if not words.directories or one.directory in words.directories]
+    chosen = words.directories or [one.directory for one in gallery.result if not (words.fast and one.slow)]
+    results = [one for one in gallery.result if one.directory in chosen]
+    if unknown := set(chosen) - {one.directory for one in results}:
+        parser.error(f"{LISTING} has no {sorted(unknown)[0]}")
     with tempfile.TemporaryDirectory(prefix="boxbench-gallery-") as root:
         made = copy_sources(gallery, Path(root))
         make(results, Path(root))
@@ -45,7 +49,7 @@ def _differences(gallery: Gallery, results: list[Result], made: Path) -> Iterato
 
 def _said(lines: list[str]) -> int:
     for line in lines:
-        print(line)  # noqa: T201
+        print(line)
     return 1 if lines else 0
 
 

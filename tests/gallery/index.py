@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from tests.gallery.listing import Entry, Gallery, Result
+from tests.gallery.listing import Cited, Entry, Gallery, Result
 
 _HEAD: Final = """\
 # Published measurements
 
-Each directory has its records, the page that Boxbench made of them, and the commands. All was measured on a virtual machine
-with two CPUs where no stock kernel boots under KVM. So libvirt's VM is emulated (tcg) everywhere: its numbers show the shape of
-the cost, not its size. Square brackets are 95 % intervals.
+Each directory has its records, the page that Boxbench made of them, and the commands. All was measured on a virtual
+machine with two CPUs where no stock kernel boots under KVM. So libvirt's VM is emulated (tcg) everywhere: its numbers
+show the shape of the cost, not its size. Square brackets are 95 % intervals.
 
-A page (`index.html`) and a deck (`deck.html`) are one file each. GitHub shows their source: download the file, or clone the
-repository, and open it in a browser. `python -m tests.gallery` makes all pages, decks and figures again from the records, and
-this index; `python -m tests.gallery --check` says what differs. `gallery.toml` lists the commands.
+A page (`index.html`) and a deck (`deck.html`) are one file each. GitHub shows their source: download the file, or clone
+the repository, and open it in a browser.
+
+`python -m tests.gallery` makes all pages, decks, figures and simulated answers again, and this index;
+`python -m tests.gallery --check` says what differs. [gallery.toml](gallery.toml) lists the commands.
 """
 _PARTS: Final = (
     ("page", "index.html"),
@@ -66,16 +67,20 @@ def finding(entry: Entry, directory: Path) -> str:
     Raises:
         ValueError: the result has no such sentence.
     """
-    if entry.finding == "answer.json":
-        return str(json.loads((directory / entry.finding).read_text(encoding="utf-8"))["headline"])
-    if entry.finding == "anatomy.md":
-        return (directory / entry.finding).read_text(encoding="utf-8").splitlines()[0].removeprefix("# ") + "."
-    return "\n".join(_headline(entry.finding, (directory / "report.md").read_text(encoding="utf-8")))
+    source = entry.finding
+    if source == "answer.json":
+        return str(json.loads((directory / source).read_text(encoding="utf-8"))["headline"])
+    if source == "anatomy.md":
+        return (directory / source).read_text(encoding="utf-8").splitlines()[0].removeprefix("# ") + "."
+    report = (directory / "report.md").read_text(encoding="utf-8")
+    if isinstance(source, Cited):
+        return source.text.format(*_found(source.pattern, report).groups())
+    # The headline of a scenario goes up to the next paragraph.
+    return _found(rf"^\*\*({re.escape(source)}: (?:.|\n)*?)\n\n", report)[1].replace("**", "")
 
 
-def _headline(scenario: str, report: str) -> Iterator[str]:
-    """The lines of a report that begin with the headline of a scenario, up to the next paragraph."""
-    found = re.search(rf"^\*\*({re.escape(scenario)}: .*?)\n\n", report, re.DOTALL | re.MULTILINE)
+def _found(pattern: str, report: str) -> re.Match[str]:
+    found = re.search(pattern, report, re.MULTILINE)
     if found is None:
-        raise ValueError(f"the report has no headline of {scenario}")
-    yield found[1].replace("**", "")
+        raise ValueError(f"the report has no match of {pattern}")
+    return found

@@ -1,4 +1,4 @@
-"""``reports/published/gallery.toml``: the results, their commands, and which of the made files are kept in the repository."""
+"""``reports/published/gallery.toml``: the results, their commands, and which of the made files are kept."""
 
 from __future__ import annotations
 
@@ -17,13 +17,27 @@ LISTING: Final = "gallery.toml"
 INDEX: Final = "README.md"
 
 
+class Cited(BaseModel):
+    """A sentence with numbers of ``report.md``.
+
+    Attributes:
+        pattern: a regular expression that the text has a match of.
+        text: the sentence, with ``{0}`` for the first group.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pattern: str
+    text: str
+
+
 class Entry(BaseModel):
     """What the index tells of a result.
 
     Attributes:
         title: a few words.
         finding: where its sentence is: the name of a scenario whose headline the report begins with; ``answer.json``
-            for its headline; ``anatomy.md`` for its title.
+            for its headline; ``anatomy.md`` for its title; or what is cited.
         picture: a file of the result.
         not_said: what a reader must not take from it.
         readme: a file of the gallery that has the commands of the measurement.
@@ -32,7 +46,7 @@ class Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     title: str
-    finding: str
+    finding: str | Cited
     picture: str
     not_said: str
     readme: str
@@ -45,6 +59,7 @@ class Result(BaseModel):
         directory: below the gallery.
         commands: as a reader types them in ``inside``.
         inside: the directory of the commands, below the gallery; empty: the root of the repository.
+        slow: takes more than half a minute of CPU time.
         exit_codes: with which the commands may end. Verdicts such as "cannot tell" are exit codes.
         kept: patterns of the files that are in the repository.
         entry: None for a part of another result.
@@ -55,6 +70,7 @@ class Result(BaseModel):
     directory: str
     commands: tuple[str, ...]
     inside: str = ""
+    slow: bool = False
     exit_codes: tuple[int, ...] = (0,)
     kept: tuple[str, ...]
     entry: Entry | None = None

@@ -37,7 +37,7 @@ def make(results: Iterable[Result], root: Path) -> None:
     """Run the commands of the results, some results at once. Raises MakingError."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for one in pool.map(lambda result: _make(result, root), tuple(results)):
-            print(one, flush=True)  # noqa: T201 - it takes minutes
+            print(one, flush=True)
 
 
 def _make(result: Result, root: Path) -> str:
