@@ -11,10 +11,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.browser import program
 from tests.gallery import index
 from tests.gallery.install import install, problems, strangers
 from tests.gallery.listing import INDEX, LISTING, PUBLISHED, ROOT, Gallery, Result, read_gallery
 from tests.gallery.make import copy_sources, make
+from tests.gallery.screenshot import take
 
 
 def main() -> int:
@@ -36,6 +38,10 @@ def main() -> int:
             return _said([*_differences(gallery, results, made), *strangers(gallery)])
         for result in results:
             install(result, made)
+    if program() is None:
+        print("there is no Chromium: screenshots of pages stay as they are")
+    else:
+        take(gallery.screenshot)
     (ROOT / PUBLISHED / INDEX).write_text(index.text(gallery, ROOT / PUBLISHED), encoding="utf-8")
     return _said([f"{name} is in no line of gallery.toml" for name in strangers(gallery)])
 

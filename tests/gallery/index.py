@@ -12,8 +12,8 @@ from tests.gallery.listing import Cited, Entry, Gallery, Result
 _HEAD: Final = """\
 # Published measurements
 
-Each directory has its records, the page that Boxbench made of them, and the commands. All was measured on a virtual
-machine with two CPUs where no stock kernel boots under KVM. So libvirt's VM is emulated (tcg) everywhere: its numbers
+Each directory has its records, the page that Boxbench made of them, and the commands. All was measured on virtual
+machines with two CPUs where no stock kernel boots under KVM. So libvirt's VM is emulated (tcg) everywhere: its numbers
 show the shape of the cost, not its size. Square brackets are 95 % intervals.
 
 A page (`index.html`) and a deck (`deck.html`) are one file each. GitHub shows their source: download the file, or clone

@@ -88,6 +88,22 @@ class Result(BaseModel):
                 yield name
 
 
+class Screenshot(BaseModel):
+    """A picture of a page.
+
+    Attributes:
+        page, file: below the gallery.
+        width, height: of the window, in pixels.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    page: str
+    file: str
+    width: int
+    height: int
+
+
 class Gallery(BaseModel):
     """The listing.
 
@@ -98,6 +114,7 @@ class Gallery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     sources: tuple[str, ...]
+    screenshot: tuple[Screenshot, ...]
     result: tuple[Result, ...]
 
     def is_source(self, name: str) -> bool:

@@ -13,6 +13,7 @@ from bench.anatomy.steps import SHARES, STEPS, step_named
 from bench.render.commands.anatomy import TRACES, anatomy_figures, describe_doubts, describe_overhead
 from bench.render.commands.page import Content, Part, Rows, write_beside
 from bench.render.text import clean, file_stem, format_estimate, quantity
+from bench.util.paths import is_file
 
 PAGE: Final = "anatomy.html"
 TEXT: Final = "anatomy.md"
@@ -49,7 +50,7 @@ def anatomy_content(anatomy: Anatomy, directory: Path) -> Content:
                 )
                 for cell in anatomy.cells
             ),
-            Part(anchor="files", title="Where the files are", table=_files(anatomy), numbers=False, intro=_PERFETTO),
+            _files(anatomy, directory),
             Part(anchor="notes", title="Notes", lines=tuple(_general(anatomy))),
         ),
         command=shlex.join(["boxbench", "report", str(directory)]),
@@ -99,13 +100,18 @@ def _notes(cell: CellAnatomy) -> Iterator[str]:
         yield doubts
 
 
-def _files(anatomy: Anatomy) -> Rows:
-    rows = [
-        (name, what)
-        for cell in anatomy.cells
-        for name, what in ((f"{TRACES}/{file_stem(cell.cell)}.trace.json", f"trace of {clean(cell.cell)}"),)
-    ]
-    return (("file", "what it is"), *rows, (FILE, "all traced starts, by step"), (TEXT, "this page as Markdown"))
+def _files(anatomy: Anatomy, directory: Path) -> Part:
+    """The traces that are there, and the other files. A campaign may be passed on without its traces."""
+    names = [(f"{TRACES}/{file_stem(cell.cell)}.trace.json", f"trace of {clean(cell.cell)}") for cell in anatomy.cells]
+    traces = [(name, what) for name, what in names if is_file(directory / name)]
+    others = ((FILE, "all traced starts, by step"), (TEXT, "this page as Markdown"))
+    return Part(
+        anchor="files",
+        title="Where the files are",
+        table=(("file", "what it is"), *traces, *others),
+        numbers=False,
+        intro=_PERFETTO if traces else "",
+    )
 
 
 def _general(anatomy: Anatomy) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The published results are what the same commands make of their records today, and their READMEs name the commands.
 
-``nox -s gallery`` makes all of them by their commands: decks, gates and simulated answers, too. Here the pages, texts and
-figures of all campaigns are made in this process.
+``nox -s gallery`` makes all of them by their commands: decks, gates and simulated answers, too. Here the pages, texts
+and figures of all campaigns are made in this process.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from bench.render.report import write_report
 from tests.gallery import index
 from tests.gallery.install import problems, strangers
 from tests.gallery.listing import INDEX, PUBLISHED, ROOT, Result, read_gallery
+from tests.gallery.make import MakingError, make
 from tests.gallery.same import content, is_same
 
 
@@ -81,3 +82,32 @@ def test_packed_data_count_and_packing_does_not(tmp_path: Path) -> None:
     fast, small, other = pages
     assert is_same(fast, small)
     assert not is_same(small, other)
+
+
+def test_all_differences_of_a_result_are_named(tmp_path: Path) -> None:
+    result = Result(directory="one", commands=(), kept=("*.md",))
+    files = {
+        "made": {"same.md": "5", "other.md": "5", "new.md": "5"},
+        "kept": {"same.md": "5", "other.md": "6", "old.md": "5"},
+    }
+    for place, contents in files.items():
+        (tmp_path / place / "one").mkdir(parents=True)
+        for name, words in contents.items():
+            (tmp_path / place / "one" / name).write_text(words, encoding="utf-8")
+    assert list(problems(result, tmp_path / "made", tmp_path / "kept")) == [
+        "reports/published/one/new.md is made, and is not in the repository",
+        "reports/published/one/old.md is in the repository, and is not made any more",
+        "reports/published/one/other.md differs from what is made",
+    ]
+
+
+def test_a_command_that_fails_is_named(tmp_path: Path) -> None:
+    result = Result(directory="one", commands=("boxbench report nothing",), kept=())
+    with pytest.raises(MakingError, match=r"`boxbench report nothing` ended with exit code \d, not with one of \[0\]"):
+        make([result], tmp_path)
+
+
+def test_a_dark_picture_is_not_kept() -> None:
+    result = Result(directory="one", commands=(), kept=("figures/*.svg",))
+    assert result.keeps("figures/a-ecdf.svg")
+    assert not result.keeps("figures/a-ecdf-dark.svg")

@@ -271,6 +271,7 @@ def test_two_builds_of_a_program_have_files_of_their_own(tmp_path: Path) -> None
 
 
 def test_the_page_explains_each_step_and_names_the_files(tmp_path: Path) -> None:
+    write_files(tmp_path, ANATOMY, {"hello/docker": "{}\n"})
     page = write_anatomy_page(ANATOMY, tmp_path)
     text = unescape(page.read_text(encoding="utf-8")).replace("<wbr>", "")
     assert page.name == "anatomy.html", "index.html is the report of the campaign"
@@ -289,3 +290,9 @@ def test_doubts_are_named_on_the_terminal_and_on_the_page(tmp_path: Path) -> Non
     said = f"{len(starts)} of {len(starts)} starts carry doubts about the host: busy in "
     assert said in " ".join(text_of(doubtful, width=120).split())
     assert said in write_anatomy_page(doubtful, tmp_path).read_text(encoding="utf-8")
+
+
+def test_a_page_names_no_trace_that_is_not_there(tmp_path: Path) -> None:
+    text = write_anatomy_page(ANATOMY, tmp_path).read_text(encoding="utf-8")
+    assert "trace.json" not in text
+    assert "Perfetto" not in text
