@@ -101,6 +101,7 @@ def test_all_differences_of_a_result_are_named(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.host
 def test_a_command_that_fails_is_named(tmp_path: Path) -> None:
     result = Result(directory="one", commands=("boxbench report nothing",), kept=())
     with pytest.raises(MakingError, match=r"`boxbench report nothing` ended with exit code \d, not with one of \[0\]"):
