@@ -13,6 +13,8 @@ from tests import site_check
 ROOT: Final = Path(__file__).parents[3]
 CONF: Final[dict[str, Any]] = runpy.run_path(str(ROOT / "docs" / "conf.py"))
 """What Sphinx reads. Sphinx itself is not needed for it."""
+STORM: Final = "reports/published/2026-11-27-web-service/storm"
+"""A directory that has an index.html and no README."""
 
 
 def _pages() -> list[str]:
@@ -40,7 +42,7 @@ def test_only_two_pages_have_others_below_them() -> None:
     ("target", "of_root", "file"),
     [
         ("../../ci/gate.sh", False, "ci/gate.sh"),
-        ("../../reports/published/2026-11-27-ladder/", False, "reports/published/2026-11-27-ladder/index.html"),
+        (f"../../{STORM}/", False, f"{STORM}/index.html"),
         ("reports/published/2026-11-27-ladder/report", True, "reports/published/2026-11-27-ladder/report.md"),
         ("README", True, None),
         ("../../nothing", False, None),
