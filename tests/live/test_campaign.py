@@ -197,11 +197,8 @@ def test_resume_runs_the_rest_of_exactly_what_was_asked_for(boxbench: Command, s
     assert {record.exercise["size_bytes"] for record in records} == {2.0}
     resumed = read_manifest(out)
     assert len(resumed.sittings) == len(manifest.sittings) + 1
-    assert resumed.plan[: len(manifest.plan)] == manifest.plan
-    further = resumed.plan[len(manifest.plan) :]
-    assert further
-    assert all(trial.warmup for trial in further), "engines have started anew"
-    assert resumed.model_copy(update={"sittings": manifest.sittings, "plan": manifest.plan}) == manifest
+    # The scenario has no warm-ups, so none come again.
+    assert resumed.model_copy(update={"sittings": manifest.sittings}) == manifest
     again = resumed.sittings[-1].preparation
     assert again is not None
     assert again.took_ns > 0
