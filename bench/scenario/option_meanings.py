@@ -47,5 +47,5 @@ MEANINGS: Final[Mapping[str, str]] = {
 
 
 def option_meaning(target: str, option: str) -> str:
-    """What an option of a target changes."""
-    return MEANINGS.get(f"{target}.{option}") or MEANINGS[option]
+    """What an option of a target changes; nothing for an option that none of Boxbench's own targets has."""
+    return MEANINGS.get(f"{target}.{option}", MEANINGS.get(option, ""))

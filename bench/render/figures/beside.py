@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -108,3 +109,28 @@ def _cost(box: Box, marks: Sequence[Box], taken: Sequence[Box], frame: Box) -> i
         + 4 * sum(box.meets(other) for other in taken)
         + (0 if box.within(frame) else 3)
     )
+
+
+def spread(wanted: Sequence[float], sizes: Sequence[float], low: float, high: float) -> list[float]:
+    """Middles of things of some sizes, as near to where they are wanted as they can be side by side.
+
+    Args:
+        low, high: between these all of them lie, if there is room for all.
+    """
+    order = sorted(range(len(wanted)), key=lambda number: (wanted[number], number))
+    offsets = [0.0]
+    for before, after in pairwise(order):
+        offsets.append(offsets[-1] + (sizes[before] + sizes[after]) / 2)
+    # Groups of neighbours that touch: the sum of where their first ones are wanted, and their number.
+    groups: list[tuple[float, int]] = []
+    for number, offset in zip(order, offsets, strict=True):
+        group = (wanted[number] - offset, 1)
+        while groups and groups[-1][0] / groups[-1][1] > group[0] / group[1]:
+            last = groups.pop()
+            group = (last[0] + group[0], last[1] + group[1])
+        groups.append(group)
+    least = low + sizes[order[0]] / 2
+    most = max(least, high - sizes[order[-1]] / 2 - offsets[-1])
+    firsts = [min(max(total / count, least), most) for total, count in groups for _ in range(count)]
+    found = dict(zip(order, (first + offset for first, offset in zip(firsts, offsets, strict=True)), strict=True))
+    return [found[number] for number in range(len(wanted))]

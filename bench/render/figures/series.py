@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from bench.render.figures.beside import spread
 from bench.render.figures.labels import legend_columns, target_label
 from bench.render.figures.simulated import HATCH
 from bench.render.figures.ticks import number_axis
@@ -157,31 +157,6 @@ def name_lines(axes: Axes, lines: Sequence[Line]) -> None:
             annotation_clip=False,
             arrowprops=leader | {"relpos": (0.0, 0.5)},
         )
-
-
-def spread(wanted: Sequence[float], sizes: Sequence[float], low: float, high: float) -> list[float]:
-    """Middles of things of some sizes, as near to where they are wanted as they can be side by side.
-
-    Args:
-        low, high: between these all of them lie, if there is room for all.
-    """
-    order = sorted(range(len(wanted)), key=lambda number: (wanted[number], number))
-    offsets = [0.0]
-    for before, after in pairwise(order):
-        offsets.append(offsets[-1] + (sizes[before] + sizes[after]) / 2)
-    # Groups of neighbours that touch: the sum of where their first ones are wanted, and their number.
-    groups: list[tuple[float, int]] = []
-    for number, offset in zip(order, offsets, strict=True):
-        group = (wanted[number] - offset, 1)
-        while groups and groups[-1][0] / groups[-1][1] > group[0] / group[1]:
-            last = groups.pop()
-            group = (last[0] + group[0], last[1] + group[1])
-        groups.append(group)
-    least = low + sizes[order[0]] / 2
-    most = max(least, high - sizes[order[-1]] / 2 - offsets[-1])
-    firsts = [min(max(total / count, least), most) for total, count in groups for _ in range(count)]
-    found = dict(zip(order, (first + offset for first, offset in zip(firsts, offsets, strict=True)), strict=True))
-    return [found[number] for number in range(len(wanted))]
 
 
 def band_axis(

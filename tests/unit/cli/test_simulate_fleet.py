@@ -50,7 +50,7 @@ def test_a_pool_as_text_and_page(
     assert "start delay, 99.9th percentile" in text
     assert "stayed incomplete." in text
     page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
-    assert "Simulated pool: cold starts against wasted memory" in page
+    assert "of the starts are cold" in page
     assert "Keep-alive and pre-warmed boxes" in page
 
 

@@ -52,7 +52,11 @@ def test_a_page_is_one_file_that_loads_nothing(
     assert call(monkeypatch, "storm", model, "--boxes", "1,4,16", *QUICK, "-o", out) == ExitCode.OK
     assert str(out / "index.html") in capsys.readouterr().out
     page = (out / "index.html").read_text(encoding="utf-8")
-    for part in ("simulated, not measured", "Simulated storms: time until the last box is up", "what limits them"):
+    for part in (
+        "simulated, not measured",
+        "Simulated storms of 16 boxes, until the last is up: ",
+        "Simulated storms of 16 boxes are limited",
+    ):
         assert part in page
     assert "<script" not in page
     assert 'src="http' not in page

@@ -471,7 +471,7 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *words: str) -> int:
 def test_options_without_effect_on_counts_are_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], said: str
 ) -> None:
-    assert call(monkeypatch, tmp_path, "hello", "hello", *words, "-o", "g") == ExitCode.USAGE
+    assert call(monkeypatch, tmp_path, "hello", "web", *words, "-o", "g") == ExitCode.USAGE
     assert said in capsys.readouterr().err
     assert not (tmp_path / "g").exists()
 
