@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from bench.analysis.metrics import EXERCISE_OWN, Metric
+from bench.analysis.metrics import EXERCISE_OWN, bigger_is_better
 from bench.records.record import Endpoint
 
 
@@ -24,7 +24,7 @@ class Family(NamedTuple):
         """``less``, ``more``, or ``neither``: which way is better."""
         if self.name in _NEITHER:
             return "neither"
-        return "more" if Metric(self.name).higher_is_better else "less"
+        return "more" if bigger_is_better(self.name) else "less"
 
     @property
     def pattern(self) -> str:

@@ -274,3 +274,8 @@ def endpoint_metric(endpoint: str) -> Metric:
 def headline(scenario: Scenario) -> Metric:
     """The one metric that answers the scenario's question."""
     return endpoint_metric(scenario.headline)
+
+
+def bigger_is_better(metric: str) -> bool:
+    """Whether more is better: of rates, and of free or available memory and disk. Every other metric is a cost."""
+    return Metric(metric).higher_is_better or metric.endswith(("available_bytes", ".free_bytes"))

@@ -11,7 +11,8 @@ _RESULTS: Final = ("manifest.json", "gate.json", "fresh/manifest.json", "screeni
 """A directory of results has one of these files: of a campaign, or of a gate, finished or not."""
 _OUT: Final = Path("reports/out")
 """Where campaigns are written when nothing else is said."""
-_SPACE: Final = re.compile(r"\s")
+_UNSAFE: Final = re.compile(r"[^\w@%+=:,./-]")
+"""Letters that a shell would read as more than themselves."""
 _MOST: Final = 200
 """How many entries of a directory are looked at, the newest first."""
 
@@ -44,12 +45,12 @@ def complete_results(incomplete: str) -> list[str]:
 def _entries(incomplete: str) -> Iterator[Path]:
     """What a path that is not complete may become, the newest first. Hidden entries have to be asked for.
 
-    Names with white space are left to the shell, which would take them for several words.
+    Names that would need quotes are left out: shells insert what they get here as it is, and a name may be hostile.
     """
     folder, _, begun = incomplete.rpartition("/")
     place = Path(folder or ("/" if incomplete.startswith("/") else "."))
     try:
-        found = [path for path in place.iterdir() if path.name.startswith(begun) and not _SPACE.search(str(path))]
+        found = [path for path in place.iterdir() if path.name.startswith(begun) and not _UNSAFE.search(str(path))]
         newest = sorted(found, key=lambda path: path.lstat().st_mtime_ns, reverse=True)
     except OSError:
         return

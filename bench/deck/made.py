@@ -223,7 +223,7 @@ def repeat_slide(source: Source, *, version: str, where: str = "", simulated: bo
         ("data", source.digest), (origin, source.host),
     ]  # fmt: skip
     kept = (("what", "how"), *((name, shortened(text, 260)) for name, text in rows if text))
-    able = f"One command {'simulates' if simulated else 'measures'} all of this again."
+    able = f"This {'simulates' if simulated else 'measures'} all of it again."
     again = (
         "The same model and seed give the same numbers."
         if simulated

@@ -85,7 +85,7 @@ def this_machine(root: Path = Path("/")) -> Machine:
         has_lists=any((root / "var/lib/apt/lists").glob("*_Packages*")),
         root=user == 0,
         has_sudo=proc.find_tool("sudo") is not None,
-        root_owns=user != 0 and _owner(place) == 0,
+        root_owns=way != "user" and user != 0 and _owner(place) == 0,
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bench.export.base import Column, Export, Table, bigger_is_better, to_json
+from bench.analysis.metrics import bigger_is_better
+from bench.export.base import Column, Export, Table, to_json
 from bench.render.text import bracket
 
 SMALLER: Final = "customSmallerIsBetter.json"

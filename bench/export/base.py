@@ -210,11 +210,6 @@ def equal_counts(columns: Sequence[Column]) -> tuple[Column, ...]:
     return tuple(cut)
 
 
-def bigger_is_better(metric: str) -> bool:
-    """Whether more is better: of rates, and of free or available memory and disk. Every other metric is a cost."""
-    return Metric(metric).higher_is_better or metric.endswith(("available_bytes", ".free_bytes"))
-
-
 def one_word(text: str, joint: str) -> str:
     """A text such as a cell's key as letters, digits and ``joint``; different texts give different words.
 

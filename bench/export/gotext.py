@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from bench.analysis.metrics import EXERCISE_OWN
-from bench.export.base import Export, Table, bigger_is_better
+from bench.analysis.metrics import EXERCISE_OWN, bigger_is_better
+from bench.export.base import Export, Table
 from bench.plan.trials import Cell
 from bench.util.cache import content_key
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-from bench.export.base import Export, bigger_is_better, one_word
+from bench.analysis.metrics import bigger_is_better
+from bench.export.base import Export, one_word
 from bench.history.line import Line
 
 CONFIG = "otava.yaml"

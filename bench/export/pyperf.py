@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.export.base import Column, Export, ExportError, Table, bigger_is_better, equal_counts, positive
+from bench.analysis.metrics import bigger_is_better
+from bench.export.base import Column, Export, ExportError, Table, equal_counts, positive
 from bench.records.record import Record
 from bench.util.errors import HostUnfitError, TooFewBootsError
 

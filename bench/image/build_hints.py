@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -42,9 +43,11 @@ def build_hint(message: str, order: BuildOrder, base: Base | None) -> str | None
     """
     if _NO_SHELL.search(message):
         return "RUN in shell form or with a heredoc needs /bin/sh: run it in a stage that has one, and COPY the result"
-    if _REGISTRY.search(message):
+    # What the steps printed follows the builder's words, indented. It may name registries and files of its own.
+    words = message.partition("\n    ")[0]
+    if _REGISTRY.search(words):
         return _about_base(order, base)
-    return next((_about_file(match[1], order.context) for form in _MISSING if (match := form.search(message))), None)
+    return next((_about_file(match[1], order.context) for form in _MISSING if (match := form.search(words))), None)
 
 
 def _about_base(order: BuildOrder, base: Base | None) -> str | None:
@@ -75,7 +78,10 @@ def _about_file(wanted: str, context: Path) -> str:
     """COPY or ADD names a path that the context lacks."""
     path = PurePosixPath(wanted.lstrip("/"))
     folder = context / path.parent
-    inside = sorted(file.name for file in folder.iterdir())[:_MOST_FILES] if is_directory(folder) else []
+    inside: list[str] = []
+    # A folder that we may not read has no names for us.
+    with suppress(OSError):
+        inside = sorted(file.name for file in folder.iterdir())[:_MOST_FILES] if is_directory(folder) else []
     meant = get_close_matches(path.name, inside, n=1)
     step = "paths of COPY and ADD are relative to the build context; .dockerignore may leave the file out"
     return f"did you mean {plain(str(path.parent / meant[0]))}? {step}" if meant else step

@@ -58,7 +58,8 @@ def redo_lines(manifest: Manifest) -> tuple[str, ...]:
     """
     first = redo_command(manifest)
     further = _further_blocks(manifest)
-    if not further or first[:1] != ("boxbench",):
+    # Simulated and replayed campaigns cannot be resumed: their first command makes all sittings.
+    if not further or manifest.origin is not None or first[:1] != ("boxbench",):
         return (shlex.join(first),)
     return (
         shlex.join((*first, "--out", _AGAIN)),
@@ -69,14 +70,17 @@ def redo_lines(manifest: Manifest) -> tuple[str, ...]:
 def _further_blocks(manifest: Manifest) -> tuple[int, ...]:
     """How many measured blocks each sitting after the first has added."""
     sittings: list[set[int]] = [set()]
+    measured: set[str] = set()
     for trial in manifest.plan:
-        # Each sitting begins with its warm-ups.
-        if trial.warmup and sittings[-1]:
+        # A sitting begins with warm-ups: of a cell that was measured before, since numbers of warm-ups may differ.
+        if trial.warmup and trial.cell.key in measured:
             sittings.append(set())
+            measured = set()
         if not trial.warmup:
             sittings[-1].add(trial.block)
+            measured.add(trial.cell.key)
     counts = [len(blocks) for blocks in sittings]
-    if len(counts) == 1:
+    if not any(trial.warmup for trial in manifest.plan):
         # Without warm-ups nothing tells sittings apart: what the scenarios did not ask for is one.
         own = max((entry.scenario.design.blocks for entry in manifest.scenarios.values()), default=counts[0])
         counts = [own, counts[0] - own]

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
@@ -16,6 +16,8 @@ from typing import IO, Any, Final, TypeVar
 _Result = TypeVar("_Result")
 
 _DISPLAY: Final = "rich.live"
+_ENDS: Final = (signal.SIGINT, signal.SIGTERM)
+"""Signals that end a command."""
 _LEAST_PIECES: Final = 4
 _NUMBER_BYTES: Final = 4
 _MOST_PIECES: Final = 4096 // _NUMBER_BYTES
@@ -74,24 +76,38 @@ def _done(pipe: int, work: Callable[[int], _Result]) -> dict[int, _Result]:
 def _copy(work: Callable[[], Any]) -> Iterator[IO[bytes]]:
     """A copy of this process that works meanwhile; gives the pipe with its pickled result. It is gone afterwards."""
     reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as results:
+        # A signal that came just now would run the original's handlers in the copy, and lose the copy in the original.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+        process = 0
+        try:
+            process = _forked()
+            if not process:
+                _work_and_exit(work, reader, writer, before)
+            os.close(writer)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            yield results
+        finally:
+            if process > 0:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+                with suppress(ChildProcessError):
+                    os.waitpid(process, 0)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _forked() -> int:
+    """As ``os.fork``; -1 where the host has no room for a copy, which only costs time."""
     with warnings.catch_warnings():
         # The threads of numpy's BLAS wait for work, and it has handlers of its own for copies.
         warnings.simplefilter("ignore", DeprecationWarning)
-        process = os.fork()
-    if not process:
-        _work_and_exit(work, reader, writer)
-    os.close(writer)
-    try:
-        with os.fdopen(reader, "rb") as results:
-            yield results
-    finally:
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-        with suppress(ChildProcessError):
-            os.waitpid(process, 0)
+        try:
+            return os.fork()
+        except OSError:
+            return -1
 
 
-def _work_and_exit(work: Callable[[], Any], reader: int, writer: int) -> None:
+def _work_and_exit(work: Callable[[], Any], reader: int, writer: int, mask: Iterable[int]) -> None:
     """In the copy. Nothing of the original may run on here: no handler at its end, no buffer that it would write."""
     # Another thread may have been writing to the terminal just now. A stream that nobody holds would be flushed.
     code, _held = 1, (sys.stdout, sys.stderr)
@@ -99,8 +115,9 @@ def _work_and_exit(work: Callable[[], Any], reader: int, writer: int) -> None:
         os.close(reader)
         warnings.simplefilter("ignore")
         # The original reports errors, and removes what is to be removed after an interruption.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for end in _ENDS:
+            signal.signal(end, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere, os.fdopen(writer, "wb") as results:
             sys.stdout = sys.stderr = nowhere
             pickle.dump(work(), results, protocol=pickle.HIGHEST_PROTOCOL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.gallery.listing import Cited, Entry, Gallery, Result
 
@@ -69,7 +69,7 @@ def finding(entry: Entry, directory: Path) -> str:
     """
     source = entry.finding
     if source == "answer.json":
-        return str(json.loads((directory / source).read_text(encoding="utf-8"))["headline"])
+        return _answered(json.loads((directory / source).read_text(encoding="utf-8")))
     if source == "anatomy.md":
         return (directory / source).read_text(encoding="utf-8").splitlines()[0].removeprefix("# ") + "."
     report = (directory / "report.md").read_text(encoding="utf-8")
@@ -77,6 +77,11 @@ def finding(entry: Entry, directory: Path) -> str:
         return source.text.format(*_found(source.pattern, report).groups())
     # The headline of a scenario goes up to the next paragraph.
     return _found(rf"^\*\*({re.escape(source)}: (?:.|\n)*?)\n\n", report)[1].replace("**", "")
+
+
+def _answered(answer: dict[str, Any]) -> str:
+    """The headline of a simulated answer, after its warnings."""
+    return "".join((*(f"⚠ {warning}  \n" for warning in answer["warnings"]), answer["headline"]))
 
 
 def _found(pattern: str, report: str) -> re.Match[str]:

@@ -95,7 +95,7 @@ def test_every_kind_in_one_campaign(boxbench: Command, server: Path, registry: R
         "server-web: 1 CPU per box (change with --cpus N).",
     ):
         assert text in said
-    assert "server-web: 300" not in said
+    assert "server-web: 300 MiB of memory per box, as the compose file says (change with --memory SIZE)." in said
     assert re.search(r"server-web: .*restart", said)
     assert (boxbench.cwd / "out/index.html").exists()
     # What was generated runs from where it lies.

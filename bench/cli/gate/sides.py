@@ -86,9 +86,9 @@ class SideSelection:
         return _warned(SidePair(*self._sides(("A", "B"), self.names, chosen)))
 
     def _refuse_same_name(self) -> None:
-        """Raise UsageError: one name was written twice, which no pipeline does whose sides may be equal one day."""
+        """Raise UsageError: one scenario was named twice. Two images may be equal, where nothing was released."""
         before, after = self.names
-        if before == after:
+        if before == after and _subject(before) is None:
             raise UsageError(
                 f"A and B are both {before}, so there is nothing to compare",
                 hint=f"name two; `boxbench gate aa {shlex.quote(before)}` measures false alarms",

@@ -37,7 +37,7 @@ EXPLAINED: Final[Mapping[str, Explained]] = {
         ),
         error=(
             "An interval that contains 1 does not show that two boxes are the same. A ratio between a real and an "
-            "emulated CPU says nothing about either technology. Above 200 blocks of a box some dots are left out."
+            "emulated CPU says nothing about either technology. Above 100 blocks of a box some dots are left out."
         ),
         chapters=(14, 2),
     ),
@@ -46,7 +46,7 @@ EXPLAINED: Final[Mapping[str, Explained]] = {
         made="Medians of the headline over boots that are no warm-ups, with an interval or, below 20 boots, the range.",
         error=(
             "Two neighbours can change places in another campaign: the ratios figure says which differences are sure."
-            " Above 200 boots of a box some dots are left out."
+            " Above 100 boots of a box some dots are left out."
         ),
         chapters=(14, 3),
     ),
@@ -93,7 +93,7 @@ EXPLAINED: Final[Mapping[str, Explained]] = {
         shows="Every boot in the order in which it ran.",
         made="The headline of each boot, warm-ups and failures included. No statistics are in it.",
         error=(
-            "A slope that all boxes share comes from the host and not from a box. Above 200 boots of a box some are "
+            "A slope that all boxes share comes from the host and not from a box. Above 100 boots of a box some are "
             "left out."
         ),
         chapters=(11,),

@@ -95,8 +95,13 @@ def draw(heat: HeatMap) -> Drawing:
 
 def _sentence(heat: HeatMap) -> str:
     """The least and the largest cell."""
-    least, most = (heat.texts[pick(heat.bands, key=lambda place: heat.bands[place].middle)] for pick in (min, max))
+    least, most = (heat.texts[pick(heat.bands, key=lambda place: _height(heat.bands[place]))] for pick in (min, max))
     return f"{heat.title}: {least}" if least == most else f"{heat.title}: {least} to {most}"
+
+
+def _height(band: Band) -> tuple[bool, float]:
+    """Of a middle that is never reached the number is the largest that was."""
+    return band.is_never("middle"), band.middle
 
 
 def _text_size(heat: HeatMap, column: float) -> float:

@@ -48,7 +48,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         return None
     cells = [cell for cell, _ in rungs]
     topic = f"{scenario}: rung by rung, time until {describe_endpoint(metric)}"
-    title = ladder_sentence(every, len(chosen(analysis, scenario)) - len(every))
+    title = ladder_sentence(every, _without_median(analysis, chosen(analysis, scenario), metric))
     boots = {cell.key: [s.value for s in analysis.of(cell, metric) if 0 < s.value < math.inf] for cell in cells}
     values = [value for series in boots.values() for value in series]
     log = is_logarithmic(values)
@@ -81,6 +81,12 @@ def _rungs(analysis: Analysis, cells: Sequence[Cell], metric: Metric) -> list[Ru
     found = [(cell, analysis.summary(cell, metric)) for cell in cells]
     whole = [(cell, summary) for cell, summary in found if summary and 0 < summary.median.value < math.inf]
     return sorted(whole, key=lambda rung: rung[1].median.value)
+
+
+def _without_median(analysis: Analysis, cells: Sequence[Cell], metric: Metric) -> int:
+    """Of how many boxes half of the boots or more never got there. A box that has not run yet is none of them."""
+    found = [analysis.summary(cell, metric) for cell in cells]
+    return sum(one is not None and not one.median.value < math.inf for one in found)
 
 
 def _rung(axes: Axes, at: int, rung: Rung, boots: Sequence[float]) -> None:

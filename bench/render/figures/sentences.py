@@ -79,10 +79,9 @@ def compared(found: Comparison, words: Words) -> str:
         raise ValueError("a comparison without a ratio has no sentence")
     names = {"a": said(found.other), "b": said(found.baseline)}
     value, interval = found.ratio.value, found.ratio.interval
-    if math.isinf(value):
+    # Without a value of the baseline there is no ratio. So 0 is that of a rate that the other never reached.
+    if math.isinf(value) or value == 0:
         return _never(names["a"], names["b"])
-    if value == 0:
-        return _never(names["b"], names["a"])
     sure = found.verdict in (RatioVerdict.SLOWER, RatioVerdict.FASTER)
     if sure and significant(max(value, 1 / value)) == _ONE:
         return _about_one(words, names, interval)

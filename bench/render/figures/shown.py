@@ -28,7 +28,7 @@ _CHOICE: Final[ContextVar[tuple[str, ...]]] = ContextVar("choice", default=())
 
 @contextmanager
 def choosing(targets: Sequence[str]) -> Iterator[None]:
-    """Show only boxes of these targets, until the block ends; all when empty. See ``names_of`` for what is meant."""
+    """Show only boxes of these targets, until the block ends; all when empty. See ``_meant`` for what is meant."""
     token = _CHOICE.set(tuple(targets))
     try:
         yield
@@ -38,27 +38,28 @@ def choosing(targets: Sequence[str]) -> Iterator[None]:
 
 def check_choice(analysis: Analysis, targets: Sequence[str]) -> None:
     """Raises UsageError: the campaign has no box of one of these names."""
-    present = [
-        name for scenario in analysis.manifest.scenarios for c in analysis.cells(scenario) for name in names_of(c)
-    ]
+    every = [cell for scenario in analysis.manifest.scenarios for cell in analysis.cells(scenario)]
+    present = [name for cell in every for name in (target_name(cell.target), cell.target, cell.box)]
     for target in targets:
-        if target not in present:
+        if not _meant(every, target):
             raise UsageError(
                 f"--targets {clean(target)}: the campaign has no such target",
                 hint=f"it has {', '.join(map(clean, dict.fromkeys(present)))}",
             )
 
 
-def names_of(cell: Cell) -> tuple[str, ...]:
-    """The names by which a user can choose a box: its target, with and without options, and its accelerator."""
-    return tuple(dict.fromkeys((target_name(cell.target), cell.target, cell.box)))
+def _meant(cells: Sequence[Cell], name: str) -> list[Cell]:
+    """The cells of that very target, with its options and accelerator; of a bare name that none has, of all options."""
+    exact = [cell for cell in cells if name.casefold() in (cell.target.casefold(), cell.box.casefold())]
+    return exact or [cell for cell in cells if target_name(cell.target) == name]
 
 
 def chosen(analysis: Analysis, scenario: str) -> tuple[Cell, ...]:
     """The cells of a scenario that the user wants to see, in the scenario's order."""
     wanted = _CHOICE.get()
     cells = analysis.cells(scenario)
-    return tuple(cell for cell in cells if set(wanted) & set(names_of(cell))) if wanted else cells
+    kept = {cell for name in wanted for cell in _meant(cells, name)}
+    return tuple(cell for cell in cells if cell in kept) if wanted else cells
 
 
 def shown(analysis: Analysis, scenario: str) -> tuple[Cell, ...]:

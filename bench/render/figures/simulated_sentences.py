@@ -31,18 +31,19 @@ def bands_sentence(rows: Sequence[Quantity]) -> str:
 
 
 def capacity_sentence(points: Sequence[CurvePoint]) -> str:
-    """When the last box is up in the largest storm that all targets have."""
+    """When the last box is up in the largest storm that most targets have."""
     boxes, found = _largest(points)
     parts = [f"{name_of(one.target)} {band_text(one.last, 'ns')}" for one in ends_of(found)]
     return f"Simulated storms of {boxes} {_boxes(boxes)}, until the last is up: {', '.join(parts)}"
 
 
 def limits_sentence(points: Sequence[CurvePoint]) -> str:
-    """What limits the largest storm that all targets have."""
+    """What limits the largest storm that most targets have."""
     boxes, found = _largest(points)
     names = {one.bottleneck: LIMITS[one.bottleneck] for one in found}
     if len(names) == 1:
-        who = name_of(found[0].target) if len(found) == 1 else "all targets"
+        every = len(found) == len({point.target for point in points}) > 1
+        who = "all targets" if every else ", ".join(name_of(one.target) for one in found)
         return f"Simulated storms of {boxes} {_boxes(boxes)} are limited in {who} by {next(iter(names.values()))}"
     parts = [f"{name_of(one.target)} by {names[one.bottleneck]}" for one in ends_of(found)]
     return f"Simulated storms of {boxes} {_boxes(boxes)} are limited: {', '.join(parts)}"
@@ -76,7 +77,7 @@ def over_time_sentence(name: str, unit: str, series: Sequence[tuple[str, Sequenc
     for target, bands in ends_of(series):
         largest = max(bands, key=lambda band: (band.is_never("middle"), band.middle))
         parts.append(f"{name_of(target)} {band_text(largest, unit).partition(' [')[0]}")
-    return f"Simulated {quantity_label(name)}: at most {', '.join(parts)}"
+    return f"Simulated {quantity_label(name)}, largest median: {', '.join(parts)}"
 
 
 def stages_sentence(starts: Sequence[tuple[str, float]]) -> str:

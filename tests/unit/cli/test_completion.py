@@ -111,11 +111,13 @@ def test_scenarios_are_bundled_ones_and_what_may_be_one(tmp_path: Path, monkeypa
 
 def test_results_are_directories_that_have_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("reports/out/b/manifest.json", "mine/manifest.json", "gated/fresh/manifest.json", "empty/x"):
+    hostile = ("m;touch hit", "m$(x)", "m`x`", "m'x", "m*", "m&x", "m\nx")
+    names = ("reports/out/b/manifest.json", "mine/manifest.json", "gated/fresh/manifest.json", "empty/x")
+    for name in (*names, *(f"{one}/manifest.json" for one in hostile), "größe/manifest.json"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
-    assert sorted(complete_results("")) == ["gated", "mine", "reports/out/b"]
-    assert complete_results("m") == ["mine"]
+    assert sorted(complete_results("")) == ["gated", "größe", "mine", "reports/out/b"]
+    assert complete_results("m") == ["mine"], "a shell inserts names as they are"
     assert complete_results("reports/o") == ["reports/out/b", "reports/out"]
     assert complete_results("em") == ["empty"], "it may lead to one"
 

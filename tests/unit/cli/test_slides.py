@@ -163,7 +163,7 @@ def test_simulated_decks_have_the_day_of_their_file(slides: Call) -> None:
     text = deck_text()
     assert "Simulated, not measured." in text
     assert ", written on 20" in text
-    assert "One command simulates all of this again." in text
+    assert "This simulates all of it again." in text
 
 
 @pytest.mark.host

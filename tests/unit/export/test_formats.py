@@ -17,8 +17,9 @@ import yaml
 
 from bench import cli
 from bench.analysis.in_order import estimate
+from bench.analysis.metrics import bigger_is_better
 from bench.export import asv, otava
-from bench.export.base import Export, ExportError, bigger_is_better, equal_counts, make_table, one_word
+from bench.export.base import Export, ExportError, equal_counts, make_table, one_word
 from bench.export.formats import FORMATS, export_from, kind_of
 from bench.export.gotext import name_of, unit_of
 from bench.plan.trials import Cell

@@ -32,6 +32,8 @@ def order(folder: Path, dockerfile: str) -> BuildOrder:
         ('failed to calculate checksum of ref a1::b2: "/no/where": not found', "paths of COPY and ADD"),
         ('runc run failed: exec: "/bin/sh": stat /bin/sh: no such file or directory', "RUN in shell form"),
         ("exit code: 7", None),
+        ("exit code: 1\n    npm error network registry.test does not answer", None),
+        ('exit code: 1\n    failed to calculate checksum of ref a1::b2: "/x": not found', None),
     ],
 )
 def test_a_file_that_copy_may_have_meant(tmp_path: Path, message: str, hint: str | None) -> None:

@@ -11,7 +11,7 @@ import pytest
 from bench.analysis.analyse import analyse
 from bench.anatomy.steps import STEPS, explained
 from bench.plan.trials import build_plan
-from bench.records.manifest import SittingEntry
+from bench.records.manifest import OriginEntry, SittingEntry
 from bench.records.record import Endpoint
 from bench.render.figures import campaign_figures
 from bench.render.html import seams, whole
@@ -137,6 +137,20 @@ def test_the_commands_of_every_sitting_can_be_pasted(warmups: int) -> None:
     view = build_view(analyse(manifest, make_records(manifest, THREE)))
     text = "\n".join(redo_lines(manifest))
     assert text in to_markdown(view)
+    origin = OriginEntry(source="replayed", name="c", digest="sha256:0", given="", place="", boxbench="1")
+    replayed = manifest.model_copy(update={"origin": origin})
+    assert len(redo_lines(replayed)) == 1, "such a campaign cannot be resumed"
+
+
+def test_one_sitting_of_scenarios_with_different_warmups_is_one_command() -> None:
+    manifest = make_manifest(("hello", "web"), blocks=5)
+    plan = build_plan(
+        tuple(dict.fromkeys(trial.cell for trial in manifest.plan)),
+        blocks=dict.fromkeys(manifest.scenarios, 5),
+        warmups={"hello": 1, "web": 2},
+        seed=1,
+    )
+    assert len(redo_lines(manifest.model_copy(update={"plan": plan}))) == 1
 
 
 def test_a_number_and_its_unit_stay_on_one_line() -> None:

@@ -86,5 +86,5 @@ def test_a_start_in_the_model_is_told_of_the_first_and_the_last_target(values: l
 def test_over_time_the_largest_middle_is_told() -> None:
     bands = [band(3.0), band(12.0), band(4.0)]
     assert over_time_sentence("fleet.boxes", "boxes", [("docker", bands), ("uml", bands[:1])]) == (
-        "Simulated boxes: at most docker 12, uml 3"
+        "Simulated boxes, largest median: docker 12, uml 3"
     )

@@ -59,6 +59,30 @@ def test_what_a_killed_copy_left_is_done_here(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("sharing")
+def test_a_host_without_room_for_a_copy_costs_only_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> int:
+        raise BlockingIOError
+
+    monkeypatch.setattr("os.fork", full)
+    assert shared_out(8, lambda number: number) == list(range(8))
+
+
+@pytest.mark.usefixtures("sharing")
+def test_signals_are_as_before_and_end_a_copy(tmp_path: Path) -> None:
+    original, before = os.getpid(), signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    def work(number: int) -> set[int]:
+        if os.getpid() != original:
+            (tmp_path / "begun").touch()
+            os.kill(os.getpid(), signal.SIGTERM)
+        wait_for(tmp_path, 1)
+        return signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    assert shared_out(8, work) == [before] * 8
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+
+
+@pytest.mark.usefixtures("sharing")
 def test_an_error_of_a_copy_is_raised_here(tmp_path: Path) -> None:
     original = os.getpid()
 
