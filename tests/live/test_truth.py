@@ -184,10 +184,14 @@ def test_the_start_of_a_vm_is_its_vmm_and_libvirts_daemon_and_nothing_else(boot:
     pytest.fail(f"shares of the host's work: {seen}")
 
 
-@pytest.mark.parametrize("plant_ms", [60])
+@pytest.mark.parametrize("plant_ms", [500])
 def test_what_a_runtime_uses_is_in_the_start_of_docker(
     lab: Lab, program: LoadedScenario, tmp_path: Path, plant_ms: int
 ) -> None:
+    """The planted CPU time is far above what a start varies by: noise cannot fail, and a column without it cannot pass.
+
+    Two starts in docker differ by tens of ms of CPU time: its daemons collect garbage when they like.
+    """
     try:
         names = add_runtimes(lab.engines.docker, campaign_dir(lab.campaign), tmp_path, (0, plant_ms))
     except HostUnfitError as error:
