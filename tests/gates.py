@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
-from bench.analysis.stats import Interval
+from bench.analysis.estimates import Interval
 from bench.gate.model import GateResult, GateRow, Identity, StageResult, Verdict
 from bench.plan.trials import Cell, Trial, build_plan
 from bench.records.campaign import RECORDS, read_records

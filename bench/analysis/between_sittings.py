@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
+from bench.analysis.estimates import MIN_BOOTS, Floats
 from bench.analysis.paired import Pairing
 from bench.analysis.results import MetricSeries
-from bench.analysis.stats import MIN_BOOTS, Floats
 
 LEVEL: Final = 0.01
 """The chance of a note where the sittings do not differ."""

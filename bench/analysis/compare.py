@@ -10,21 +10,14 @@ from typing import Final
 import numpy as np
 
 from bench.analysis.between_sittings import sittings_note
+from bench.analysis.estimates import Floats, Interval, RatioEstimate, Trend
 from bench.analysis.exact import false_discovery, paired_signed_rank, rank_sum
 from bench.analysis.metrics import Metric, headline, in_order
 from bench.analysis.paired import Pair, Pairing, paired, pairing
+from bench.analysis.ratios import paired_ratio
 from bench.analysis.results import Comparison, Drift, MetricSeries, SeriesTable, cells_of
-from bench.analysis.stats import (
-    Floats,
-    Interval,
-    RatioEstimate,
-    RatioVerdict,
-    Trend,
-    band,
-    paired_ratio,
-    trend,
-    verdict,
-)
+from bench.analysis.trends import trend
+from bench.analysis.verdicts import RatioVerdict, band, verdict
 from bench.plan.trials import Cell
 from bench.records.manifest import Manifest
 from bench.util.errors import TooFewBootsError

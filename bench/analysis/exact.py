@@ -14,7 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from bench.analysis.stats import MIN_BOOTS, Floats, Interval, RatioEstimate, shared_values
+from bench.analysis.estimates import MIN_BOOTS, Floats, Interval, RatioEstimate
+from bench.analysis.ratios import shared_values
 from bench.util.errors import TooFewBootsError
 
 EXACT_MOST: Final = 600

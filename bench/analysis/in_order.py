@@ -24,18 +24,8 @@ from typing import Final
 
 import numpy as np
 
-from bench.analysis.stats import (
-    MIN_BOOTS,
-    Estimate,
-    Floats,
-    Interval,
-    Spread,
-    Values,
-    ascending,
-    between,
-    sorted_median,
-    sorted_median_interval,
-)
+from bench.analysis.estimates import MIN_BOOTS, Estimate, Floats, Interval, Spread, Values
+from bench.analysis.order_statistics import ascending, between, sorted_median, sorted_median_interval
 from bench.util.errors import TooFewBootsError
 
 Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.analysis.estimates import Floats
 from bench.analysis.results import Boots, MetricSeries
-from bench.analysis.stats import Floats
 
 Places = np.ndarray[tuple[int], np.dtype[np.intp]]
 

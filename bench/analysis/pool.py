@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from bench.analysis.certified import Deviating
+from bench.analysis.estimates import Floats
 from bench.analysis.expected import costs, goals, good_boots
 from bench.analysis.metrics import Metric, endpoint_metric, headline
 from bench.analysis.results import Boot, Boots, MetricSeries, NotComparableError, SeriesTable
-from bench.analysis.stats import Floats
 from bench.analysis.storms import is_storm
 from bench.analysis.values import Chain, disturbances, start_chain, stop_chain, values_of
 from bench.plan.trials import Cell

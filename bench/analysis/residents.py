@@ -14,9 +14,10 @@ from itertools import combinations
 from statistics import median
 from typing import Final
 
+from bench.analysis.estimates import Estimate
 from bench.analysis.ledger import UNEXPLAINED, UNRECLAIMABLE, USED, residents_of, without_residents
+from bench.analysis.order_statistics import within_blocks
 from bench.analysis.results import Analysis
-from bench.analysis.stats import Estimate, within_blocks
 from bench.plan.trials import Cell
 from bench.records.component import component_position
 

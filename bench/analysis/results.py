@@ -12,10 +12,11 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from bench.analysis.estimates import Estimate, Floats, RatioEstimate, Trend
 from bench.analysis.in_order import Quantile
 from bench.analysis.metrics import Metric
-from bench.analysis.stats import Estimate, Floats, RatioEstimate, RatioVerdict, Trend
 from bench.analysis.values import Chain
+from bench.analysis.verdicts import RatioVerdict
 from bench.plan.trials import Cell
 from bench.records.manifest import Manifest
 from bench.records.record import Record, Samples

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
-from bench.analysis.stats import median_ratio
+from bench.analysis.ratios import median_ratio
 from bench.anatomy.model import Anatomy, CellAnatomy, Limits, Overhead, StartAnatomy
 from bench.plan.trials import Cell
 from bench.records.manifest import Manifest

@@ -14,11 +14,13 @@ from typing import Final
 
 from bench.analysis.analyse import analyse
 from bench.analysis.compare import TOLERANCE, only_discoveries, ratio_verdict
+from bench.analysis.estimates import Interval
 from bench.analysis.exact import rank_sum
 from bench.analysis.metrics import Metric
+from bench.analysis.ratios import unpaired_ratio
 from bench.analysis.results import Analysis, CellSummary, Comparison
 from bench.analysis.sources import source_word
-from bench.analysis.stats import Interval, RatioVerdict, unpaired_ratio
+from bench.analysis.verdicts import RatioVerdict
 from bench.compare.differences import differences, same_host, same_workload
 from bench.compare.model import Compared, ComparedRow, ControlWord, Side
 from bench.gate.cells import place

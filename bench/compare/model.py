@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from bench.analysis.metrics import Metric
 from bench.analysis.results import Analysis, CellSummary, Comparison
-from bench.analysis.stats import RatioVerdict
+from bench.analysis.verdicts import RatioVerdict
 from bench.plan.trials import Cell
 from bench.records.manifest import Manifest
 

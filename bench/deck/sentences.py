@@ -9,7 +9,7 @@ from bench.analysis.compare import inverted
 from bench.analysis.metrics import Metric
 from bench.analysis.residents import MarginalCost
 from bench.analysis.results import Comparison
-from bench.analysis.stats import RatioVerdict
+from bench.analysis.verdicts import RatioVerdict
 from bench.render.text import cell_label, clean, describe_endpoint, format_ratio, quantity, ratio_text
 
 

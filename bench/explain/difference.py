@@ -1,8 +1,9 @@
 """The difference of two cells by phase and by step, each with an interval.
 
 Within one campaign, both cells ran in the same blocks. Then the difference is taken inside each block, and its median
-over blocks is reported with the order-statistic interval of ``bench.analysis.stats``. Two campaigns share no blocks.
-Then it is the difference of the medians, with an interval made of both intervals (MOVER, Zou and Donner 2008).
+over blocks is reported with the order-statistic interval of ``bench.analysis.order_statistics``. Two campaigns share
+no blocks. Then it is the difference of the medians, with an interval made of both intervals (MOVER, Zou and Donner
+2008).
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from statistics import median as middle
 from typing import Literal
 
 from bench.analysis.compare import caveats
+from bench.analysis.estimates import MIN_BOOTS, Estimate, Interval
 from bench.analysis.in_order import estimate
 from bench.analysis.metrics import headline
+from bench.analysis.order_statistics import median_interval
 from bench.analysis.phases import phase_label
 from bench.analysis.results import NotComparableError
 from bench.analysis.sources import source_word
-from bench.analysis.stats import MIN_BOOTS, Estimate, Interval, median_interval
 from bench.analysis.values import START
 from bench.anatomy.steps import DEPTH, step_named
 from bench.explain.cells import CampaignCell

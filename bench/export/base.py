@@ -10,10 +10,10 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from bench.analysis.analyse import analyse
+from bench.analysis.estimates import Estimate
 from bench.analysis.in_order import estimate
 from bench.analysis.metrics import CPU, DISK, MEMORY, Metric, headline, in_order, present_name
 from bench.analysis.results import Analysis, Sample
-from bench.analysis.stats import Estimate
 from bench.plan.trials import Cell
 from bench.records.manifest import Manifest
 from bench.records.record import Record

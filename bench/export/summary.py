@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.analyse import analyse
+from bench.analysis.estimates import Interval, Spread
 from bench.analysis.results import CellSummary, Comparison
 from bench.analysis.sources import MEASURED, source_word
-from bench.analysis.stats import Interval, Spread
 from bench.records.campaign import read_campaign
 
 

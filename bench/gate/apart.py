@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from bench.analysis.stats import MIN_BOOTS, Floats
+from bench.analysis.estimates import MIN_BOOTS, Floats
 
 
 class Apart(NamedTuple):

@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from bench.analysis.stats import MIN_BOOTS, Interval, RatioEstimate, median, median_interval
+from bench.analysis.estimates import MIN_BOOTS, Interval, RatioEstimate
+from bench.analysis.order_statistics import median, median_interval
 from bench.util.errors import TooFewBootsError
 
 LEAST_CAMPAIGNS: Final = 3

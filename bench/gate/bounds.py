@@ -10,8 +10,8 @@ from typing import Annotated, Final
 from pydantic import Field, ValidationError, model_validator
 
 from bench import __version__
+from bench.analysis.estimates import MIN_BOOTS, Estimate, Interval
 from bench.analysis.metrics import Metric, present_name
-from bench.analysis.stats import MIN_BOOTS, Estimate, Interval
 from bench.gate.cells import Boots, place
 from bench.gate.failures import describe_ends, ends_of
 from bench.gate.model import Bound, GateResult, Identity, Verdict

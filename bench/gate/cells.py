@@ -9,9 +9,9 @@ from typing import Final
 
 from bench.analysis.analyse import check_pool, to_samples
 from bench.analysis.certified import with_doubts
+from bench.analysis.estimates import Estimate
 from bench.analysis.in_order import estimate
 from bench.analysis.results import NotComparableError, cells_of
-from bench.analysis.stats import Estimate
 from bench.gate.judge import Series, SeriesPair
 from bench.gate.thresholds import better, choose_metrics, named
 from bench.plan.trials import Cell

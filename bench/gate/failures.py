@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.analysis.stats import MIN_BOOTS
+from bench.analysis.estimates import MIN_BOOTS
 from bench.gate.cells import Boots, CellPair, place
 from bench.gate.judge import Judgement
 from bench.gate.model import FAILURES, GateRow, StageResult, Verdict

@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy.special import betaincinv
 
+from bench.analysis.estimates import MIN_BOOTS, Interval
 from bench.analysis.exact import holm
-from bench.analysis.stats import MIN_BOOTS, Interval
 from bench.gate.cells import Boots, CellPair, cells_by_side, place, rows_of
 from bench.gate.judge import SeriesPair, judge, oriented, stage_result
 from bench.gate.model import APART_LEVEL, LEVEL, GateModel, StageResult, Verdict

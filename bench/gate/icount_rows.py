@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bench.analysis.estimates import Interval
 from bench.analysis.metrics import INSTRUCTIONS
-from bench.analysis.stats import Interval
 from bench.gate.model import GateRow, Identity, StageResult, Verdict
 from bench.gate.sides import Side, SideName, SidePair
 from bench.gate.thresholds import Thresholds

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Literal, NamedTuple
 
+from bench.analysis.estimates import MIN_BOOTS, Interval, RatioEstimate
 from bench.analysis.exact import block_ratio, signed_rank
-from bench.analysis.stats import MIN_BOOTS, Interval, RatioEstimate, median
+from bench.analysis.order_statistics import median
 from bench.gate.apart import Apart, apart_of, level_under_drift, widening_under_drift
 from bench.gate.baseline_ratio import FewCampaignsError, campaigns_ratio
 from bench.gate.model import APART_LEVEL, LEVEL, StageResult, Verdict

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.analysis.estimates import Estimate
 from bench.analysis.metrics import Metric
-from bench.analysis.stats import Estimate
 from bench.gate.cells import Boots, boots_of, cells_by_side
 from bench.gate.sides import make_side
 from bench.gate.thresholds import matches

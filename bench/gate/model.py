@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from bench.analysis.stats import Interval
+from bench.analysis.estimates import Interval
 from bench.instructions.model import ACCEL
 from bench.records import results
 from bench.util.errors import ExitCode

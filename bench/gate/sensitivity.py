@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 from scipy.special import chdtri
 
+from bench.analysis.estimates import MIN_BOOTS, Floats
 from bench.analysis.exact import block_ratio, pseudo_median, signed_rank
-from bench.analysis.stats import MIN_BOOTS, Floats
 from bench.gate.judge import SeriesPair
 from bench.gate.model import APART_LEVEL, LEVEL, POWER
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.analysis.analyse import analyse, to_samples
+from bench.analysis.estimates import Interval
 from bench.analysis.frame import factors_text, sample_frame
 from bench.analysis.results import Analysis, CellSummary, Comparison
-from bench.analysis.stats import Interval
 from bench.plan.trials import Cell
 from bench.records.campaign import read_campaign
 from bench.records.manifest import Manifest

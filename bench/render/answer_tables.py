@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from bench.analysis.stats import Interval
+from bench.analysis.estimates import Interval
 from bench.render.text import MISSING, clean, format_ratio, significant, with_interval
 from bench.sim.answer.answer import Answer, Band, Bottleneck, Distance, Influence, Quantity
 from bench.sim.answer.words import LIMITS, REST, TOGETHER, TRACE, either_text, in_unit, parameter_label

@@ -7,10 +7,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from bench.analysis.estimates import Estimate, Interval, Spread
 from bench.analysis.in_order import boots_for_interval
 from bench.analysis.metrics import INSTRUCTIONS, Metric
 from bench.analysis.results import CellSummary, Comparison
-from bench.analysis.stats import Estimate, Interval, RatioVerdict, Spread
+from bench.analysis.verdicts import RatioVerdict
 from bench.plan.trials import Cell
 from bench.util.cache import content_key
 from bench.util.text import plain

@@ -20,7 +20,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from bench.analysis.stats import Estimate, within_blocks
+from bench.analysis.estimates import Estimate
+from bench.analysis.order_statistics import within_blocks
 from bench.engines.dockerd import SOCKET, DockerEngine
 from bench.engines.lazy import open_engines
 from bench.engines.runtimes import engine_settings

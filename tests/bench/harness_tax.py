@@ -21,8 +21,9 @@ from typing import Any
 
 from docker.errors import NotFound
 
+from bench.analysis.estimates import RatioEstimate
 from bench.analysis.exact import block_ratio
-from bench.analysis.stats import RatioEstimate, median_ratio
+from bench.analysis.ratios import median_ratio
 from bench.host.campaign_lock import only_campaign_on_host
 from bench.host.run_directory import boxes_root, campaign_dir, campaign_tag
 from bench.plan.trials import Cell, Trial

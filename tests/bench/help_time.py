@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from bench.analysis.stats import median_ratio
+from bench.analysis.ratios import median_ratio
 from bench.util import proc
 from bench.util.clock import MonotonicClock
 from bench.util.units import format_ns

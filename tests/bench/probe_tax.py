@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.analysis.stats import within_blocks
+from bench.analysis.order_statistics import within_blocks
 from bench.plan.trials import Cell, Trial
 from bench.run.box import Setting
 from bench.run.trial import run_trial

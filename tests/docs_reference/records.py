@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from bench.analysis.stats import Interval
+from bench.analysis.estimates import Interval
 from bench.gate.model import STAGES, GateResult
 from bench.history.line import Line
 from bench.records import results

@@ -26,7 +26,8 @@ from scipy import stats as scipy_stats
 from bench.analysis.analyse import analyse
 from bench.analysis.between_sittings import LEVEL, kruskal_wallis
 from bench.analysis.in_order import estimate, quantile
-from bench.analysis.stats import median_interval, median_ratio
+from bench.analysis.order_statistics import median_interval
+from bench.analysis.ratios import median_ratio
 from bench.records.campaign import read_campaign
 from bench.util.errors import TooFewBootsError
 

@@ -1,4 +1,4 @@
-"""How often do the intervals of ``bench.analysis.stats`` contain the truth, at the small n of benchmarks?
+"""How often do the intervals of ``bench.analysis`` contain the truth, at the small n of benchmarks?
 
     python -m tests.studies.coverage [REPLICATES]
 
@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
-from bench.analysis.stats import median_interval, median_ratio
+from bench.analysis.order_statistics import median_interval
+from bench.analysis.ratios import median_ratio
 
 Floats = NDArray[np.float64]
 Limits = tuple[float, float]
@@ -89,7 +90,7 @@ def worlds() -> Iterator[World]:
 
 
 def chosen(base: Floats, other: Floats, _rng: np.random.Generator) -> Limits:
-    """The method of ``bench.analysis.stats.median_ratio``."""
+    """The method of ``bench.analysis.ratios.median_ratio``."""
     sides = (dict(enumerate(np.exp(side).tolist())) for side in (base, other))
     found = median_ratio(*sides, level=LEVEL).interval
     return math.log(found.low), math.log(found.high)

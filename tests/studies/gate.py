@@ -18,8 +18,8 @@ from typing import Final
 import numpy as np
 from scipy import stats as scipy_stats
 
+from bench.analysis.estimates import Floats
 from bench.analysis.exact import block_ratio, holm, signed_rank
-from bench.analysis.stats import Floats
 from bench.gate.cells import Boots, boots_of
 from bench.gate.false_alarms import REPLAY_BLOCKS, pools_of, rate, replays
 from bench.gate.judge import Series, SeriesPair, judge, stage_result

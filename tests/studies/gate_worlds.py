@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.analysis.stats import Floats
+from bench.analysis.estimates import Floats
 from bench.gate.judge import SeriesPair, judge, stage_result
 from bench.gate.model import StageResult, Verdict, level_of
 

@@ -20,7 +20,7 @@ from bench.analysis.compare import compared, only_discoveries
 from bench.analysis.metrics import CPU, MEMORY, Metric
 from bench.analysis.paired import Pair
 from bench.analysis.results import Comparison
-from bench.analysis.stats import RatioVerdict
+from bench.analysis.verdicts import RatioVerdict
 from bench.plan.trials import Cell
 
 Floats = NDArray[np.float64]

@@ -12,8 +12,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from bench.analysis.estimates import Interval
 from bench.analysis.in_order import estimate
-from bench.analysis.stats import Interval
 from bench.anatomy.model import Anatomy, CellAnatomy, Limits, Overhead, StartAnatomy
 from bench.anatomy.steps import explained, step_named
 from bench.render.figures.base import Figure, finish, styled, write_figure

@@ -14,9 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.analysis.compare import TOLERANCE
+from bench.analysis.estimates import Interval
 from bench.analysis.metrics import DISK, Metric, headline
 from bench.analysis.results import CellSummary
-from bench.analysis.stats import Interval, RatioVerdict
+from bench.analysis.verdicts import RatioVerdict
 from bench.compare.model import Compared, ComparedRow, Side
 from bench.render.commands.page import TEXT, Content, Part, Rows, markdown_of, page_of
 from bench.render.figures.base import Drawing, Figure

@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.analysis.stats import Estimate, Interval
+from bench.analysis.estimates import Estimate, Interval
 from bench.anatomy.steps import explained, step_named
 from bench.explain.difference import Explanation
 from bench.explain.difference import Part as Difference

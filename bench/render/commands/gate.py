@@ -11,8 +11,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bench.analysis.estimates import Interval
 from bench.analysis.metrics import Metric
-from bench.analysis.stats import Interval
 from bench.gate.model import FAILURES, LEVEL, POWER, Bound, GateResult, GateRow, Identity, StageResult, Verdict
 from bench.gate.rows import Question
 from bench.render.text import MISSING, clean, exact_change, quantity, significant

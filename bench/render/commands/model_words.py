@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from bench.analysis.stats import Interval
+from bench.analysis.estimates import Interval
 from bench.render.sections.glossary import ENDPOINTS
 from bench.render.text import clean, significant, with_interval
 from bench.sim.answer.words import identifying_cell, role_label, role_of

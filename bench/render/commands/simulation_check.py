@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.analysis.stats import Interval
+from bench.analysis.estimates import Interval
 from bench.render.commands.check_words import (
     capital,
     headline,

@@ -10,7 +10,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.analysis.stats import median
+from bench.analysis.order_statistics import median
 from bench.render.answer_tables import band_text
 from bench.render.figures import fan
 from bench.render.figures.banded import LineRow, fan_data

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from bench.analysis.metrics import Metric, headline
+from bench.analysis.order_statistics import ecdf
 from bench.analysis.results import Analysis
-from bench.analysis.stats import ecdf
 from bench.analysis.storms import FACTOR
 from bench.plan.trials import Cell
 from bench.render.figures import numbers

@@ -11,7 +11,7 @@ from bench.analysis.compare import TOLERANCE
 from bench.analysis.ledger import memory_metric, residents_of
 from bench.analysis.metrics import CPU, MEMORY, Metric, headline
 from bench.analysis.results import Analysis, Comparison
-from bench.analysis.stats import band
+from bench.analysis.verdicts import band
 from bench.plan.trials import Cell
 from bench.render.figures.base import Drawing, add_axes, canvas, tick
 from bench.render.figures.labels import accelerators, label_width_in, row_labels, subtitle

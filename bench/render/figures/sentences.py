@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar, overload
 
 from bench.analysis.compare import inverted
+from bench.analysis.estimates import Interval
 from bench.analysis.metrics import Metric, headline
 from bench.analysis.results import Analysis, CellSummary, Comparison
-from bench.analysis.stats import Interval, RatioVerdict
+from bench.analysis.verdicts import RatioVerdict
 from bench.plan.trials import Cell
 from bench.render.sections.headline import answer_of
 from bench.render.text import clean, describe_endpoint, median_text, quantity, significant

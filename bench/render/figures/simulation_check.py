@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.analysis.stats import Interval
+from bench.analysis.estimates import Interval
 from bench.render.figures.banded import LineRow, band_ends
 from bench.render.figures.base import Drawing, add_axes, canvas, is_logarithmic, time_axis
 from bench.render.figures.numbers import lines as line_data

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+from bench.analysis.order_statistics import median
 from bench.analysis.results import Analysis
-from bench.analysis.stats import median
 from bench.analysis.storms import is_storm_cell, reached_by, shown_goal, storms_of, times_ns
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint

@@ -12,11 +12,11 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bench.analysis.estimates import Spread
 from bench.analysis.ledger import memory_metric
 from bench.analysis.metrics import CPU, DISK, Metric, headline, in_order
 from bench.analysis.results import Analysis, CellSummary
 from bench.analysis.sources import MEASURED, source_word
-from bench.analysis.stats import Spread
 from bench.plan.trials import Cell
 from bench.render.palette import target_colour_name
 from bench.render.sections.facts import host_pairs

@@ -11,7 +11,7 @@ from bench.analysis.compare import inverted
 from bench.analysis.ledger import memory_metric, residents_of
 from bench.analysis.metrics import CPU, Metric
 from bench.analysis.results import Analysis, CellSummary, Comparison
-from bench.analysis.stats import RatioVerdict
+from bench.analysis.verdicts import RatioVerdict
 from bench.plan.trials import Cell
 from bench.render.text import (
     cell_label,

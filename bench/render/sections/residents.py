@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from bench.analysis.estimates import Estimate
 from bench.analysis.ledger import residents_of, without_residents
 from bench.analysis.metrics import MEMORY
 from bench.analysis.residents import HOLDERS, BreakEven, Ledger, MarginalCost, break_evens, ledgers, marginal_costs
 from bench.analysis.results import Analysis
-from bench.analysis.stats import Estimate
 from bench.plan.trials import Cell
 from bench.render.sections.headline import HELD, Answer
 from bench.render.sections.table import ReportTable

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis.stats import Interval
+from bench.analysis.estimates import Interval
 from bench.sim.answer.bands import NOT_WIDENED, Widening, band_limits, band_of
 from bench.sim.check.baselines import BASELINES
 from bench.sim.check.coverage import Coverage, Limits

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.analysis.stats import Interval
+from bench.analysis.estimates import Interval
 from bench.sim.answer.terms import Say, quiet
 from bench.sim.check.baselines import Baselines, make_baselines, solo_of
 from bench.sim.check.cells import (

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.analysis.stats import Interval
+from bench.analysis.estimates import Interval
 from bench.sim.check.baselines import CPU_ONLY
 from bench.sim.check.cells import Resampling, ScoredCell, limits_of, pooled_skills
 from bench.sim.check.misses import largest_levels, level_errors, level_misses, pooled_miss

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from bench.analysis.stats import MIN_BOOTS, Interval, median_interval
+from bench.analysis.estimates import MIN_BOOTS, Interval
+from bench.analysis.order_statistics import median_interval
 from bench.sim.check.cells import Resampling, ScoredCell, limits_of
 from bench.sim.check.result import LevelError
 from bench.sim.check.verdict import Miss

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis.stats import Interval
+from bench.analysis.estimates import Interval
 from bench.sim.answer.bands import quantiles
 
 Floats = NDArray[np.float64]

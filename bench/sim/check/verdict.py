@@ -39,7 +39,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from bench.analysis.stats import Interval
+from bench.analysis.estimates import Interval
 from bench.sim.check.baselines import CONSTANT, CPU_ONLY, CPU_TIME, LINE
 from bench.sim.check.coverage import Bands
 

@@ -11,8 +11,8 @@ import pytest
 from bench.analysis.analyse import analyse, to_samples
 from bench.analysis.metrics import CPU, DISK, MEMORY, Metric, in_order
 from bench.analysis.results import Analysis, NotComparableError
-from bench.analysis.stats import RatioVerdict
 from bench.analysis.values import STOP, start_chain
+from bench.analysis.verdicts import RatioVerdict
 from bench.plan.trials import Cell
 from bench.records.component import component_position
 from bench.records.manifest import Manifest

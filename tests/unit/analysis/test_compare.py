@@ -14,7 +14,7 @@ from bench.analysis.compare import only_discoveries
 from bench.analysis.exact import false_discovery
 from bench.analysis.metrics import CPU, MEMORY, Metric
 from bench.analysis.results import Analysis
-from bench.analysis.stats import RatioVerdict
+from bench.analysis.verdicts import RatioVerdict
 from bench.records.record import Failure
 from bench.render.view import build_view
 from tests.factories import make_manifest, make_records

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis.analyse import analyse
+from bench.analysis.estimates import Floats, Spread
 from bench.analysis.in_order import ENOUGH, boots_for_interval, estimate, quantile
-from bench.analysis.stats import Floats, Spread, median, median_interval
+from bench.analysis.order_statistics import median, median_interval
 from bench.records.campaign import read_campaign
 from bench.util.errors import TooFewBootsError
 

@@ -9,8 +9,8 @@ import pytest
 
 from bench.analysis.metrics import Metric
 from bench.analysis.paired import paired, pairing
+from bench.analysis.ratios import shared_values
 from bench.analysis.results import Boot, Boots, MetricSeries
-from bench.analysis.stats import shared_values
 from bench.plan.trials import Cell
 
 

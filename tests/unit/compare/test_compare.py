@@ -14,8 +14,10 @@ import pytest
 from rich.console import Console
 
 from bench.analysis.compare import TOLERANCE, ratio_verdict
+from bench.analysis.estimates import Estimate, Interval, RatioEstimate
+from bench.analysis.ratios import unpaired_ratio
 from bench.analysis.results import Comparison
-from bench.analysis.stats import Estimate, Interval, RatioEstimate, RatioVerdict, unpaired_ratio
+from bench.analysis.verdicts import RatioVerdict
 from bench.cli.compare import compare
 from bench.compare.compare import compare_campaigns, control_word, doubt_beside, read_side
 from bench.compare.model import Compared, ComparedRow

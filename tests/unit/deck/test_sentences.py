@@ -8,9 +8,10 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.analysis.estimates import Interval, RatioEstimate
 from bench.analysis.metrics import Metric
 from bench.analysis.results import Comparison
-from bench.analysis.stats import Interval, RatioEstimate, RatioVerdict, band, verdict
+from bench.analysis.verdicts import RatioVerdict, band, verdict
 from bench.deck.made import NO_BREAK, first_clauses, fitted_rows, key_of, shortened, unbroken
 from bench.deck.sentences import comparison_sentence, cost_line
 from bench.plan.trials import Cell

@@ -7,7 +7,7 @@ from pathlib import Path
 import junitparser
 import pytest
 
-from bench.analysis.stats import Interval
+from bench.analysis.estimates import Interval
 from bench.export.annotations import MOST, command, commands
 from bench.export.base import ExportError
 from bench.export.formats import export_from

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.analysis.stats import Estimate, Interval
+from bench.analysis.estimates import Estimate, Interval
 from bench.cli.gate.compare import _refuse_useless
 from bench.gate.apart import apart_of
 from bench.gate.baseline_ratio import FewCampaignsError, campaigns_ratio

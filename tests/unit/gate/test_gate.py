@@ -15,9 +15,9 @@ from rich.console import Console
 from scipy import stats as scipy_stats
 
 from bench import cli
+from bench.analysis.estimates import Interval
 from bench.analysis.exact import block_ratio, holm, rank_sum, signed_rank
 from bench.analysis.results import NotComparableError
-from bench.analysis.stats import Interval
 from bench.gate.bounds import check_bounds, read_bounds
 from bench.gate.cells import boots_of, pair_cells
 from bench.gate.false_alarms import pools_of, rate, replays

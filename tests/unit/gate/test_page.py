@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis.stats import Interval
+from bench.analysis.estimates import Interval
 from bench.cli.report import report
 from bench.gate.block_ratios import block_ratios
 from bench.gate.model import SCREENING, GateResult, GateRow, Identity, StageResult, Verdict

@@ -299,7 +299,7 @@ SABOTAGED: Final = {
     "probes.cpu": "from bench.cli.plan import x",
     "util.text": "def late():\n    import bench.render.html",
     "render.text": "from subprocess import Popen as P\nimport bench.render.html\nP([])",
-    "analysis.stats": "import matplotlib\nprint()",
+    "analysis.ratios": "import matplotlib\nprint()",
     "export.base": "import bench.targets.table",
 }
 CHECKS: Final = (
@@ -309,8 +309,8 @@ CHECKS: Final = (
     ),
     (test_no_imports_in_a_circle, r"in bench/render: "),
     (test_what_reads_records_starts_nothing, r"bench.export.base imports bench.targets.table"),
-    (test_each_library_has_its_places, r"bench.analysis.stats imports matplotlib"),
-    (test_only_the_command_line_prints_and_exits, r"bench.analysis.stats calls print"),
+    (test_each_library_has_its_places, r"bench.analysis.ratios imports matplotlib"),
+    (test_only_the_command_line_prints_and_exits, r"bench.analysis.ratios calls print"),
     (test_there_is_one_door_for_processes, r"bench.render.text calls subprocess.Popen"),
 )
 

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.analysis.analyse import analyse
+from bench.analysis.estimates import Interval, RatioEstimate
 from bench.analysis.metrics import Metric
 from bench.analysis.results import CellSummary, Comparison
-from bench.analysis.stats import Interval, RatioEstimate, RatioVerdict, band, verdict
+from bench.analysis.verdicts import RatioVerdict, band, verdict
 from bench.plan.trials import Cell
 from bench.render.figures.sentences import (
     START,

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.analysis.estimates import Interval, RatioEstimate, Spread
 from bench.analysis.metrics import Metric
 from bench.analysis.results import Comparison
-from bench.analysis.stats import Interval, RatioEstimate, RatioVerdict, Spread
+from bench.analysis.verdicts import RatioVerdict
 from bench.plan.trials import Cell
 from bench.render.text import (
     alone,

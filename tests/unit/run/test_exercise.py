@@ -14,9 +14,10 @@ from bench.agent.protocol import ExerciseEnd, ExerciseExit, ExerciseOutput, Exer
 from bench.agent.timeline import ExerciseLog, Timeline
 from bench.analysis.analyse import analyse
 from bench.analysis.compare import ratio_verdict
+from bench.analysis.estimates import Interval
 from bench.analysis.metrics import Metric
-from bench.analysis.stats import Interval, RatioVerdict
 from bench.analysis.values import values_of
+from bench.analysis.verdicts import RatioVerdict
 from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.render import html, markdown

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.analysis.stats import Interval
+from bench.analysis.estimates import Interval
 from bench.sim.check.baselines import BASELINES, CONSTANT, CPU_ONLY, LINE, SHARED, SPREAD
 from bench.sim.check.coverage import Bands
 from bench.sim.check.verdict import Evidence, Miss, Over, Verdict, doubted, judge
