@@ -19,8 +19,9 @@ from bench.plan.trials import Cell
 from bench.records.manifest import read_manifest
 from bench.records.record import Endpoint, Record
 from bench.run.box import Setting
-from bench.run.campaign import Progress, Request, start_campaign
+from bench.run.campaign import start_campaign
 from bench.run.prepare import Prepared
+from bench.run.session import Progress, Request
 from bench.util.errors import HostUnfitError
 
 REQUIRED_EVENTS: Final = (

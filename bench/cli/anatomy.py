@@ -17,7 +17,7 @@ from bench.export.chrometrace import start_trace
 from bench.infer.given import NOTHING_GIVEN, Given
 from bench.render.commands.anatomy import view_anatomy, write_files
 from bench.render.commands.anatomy_page import write_anatomy_page
-from bench.run.campaign import Request
+from bench.run.session import Request
 from bench.scenario.model import MOST_BLOCKS
 
 Starts = Annotated[

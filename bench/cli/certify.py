@@ -12,7 +12,8 @@ from bench.cli.options import Accel, Json, NoRootControl, Scenarios, Skip, Targe
 from bench.cli.progress import make_progress
 from bench.infer.given import NOTHING_GIVEN, Given
 from bench.render.sections.certificate import certificates_report
-from bench.run.campaign import Request, certify_only
+from bench.run.campaign import certify_only
+from bench.run.session import Request
 
 
 @image_options

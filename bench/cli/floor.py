@@ -16,7 +16,7 @@ from bench.floor.run import find_floors
 from bench.infer.given import NOTHING_GIVEN, Given
 from bench.render.commands.floor import view_floors, write_text
 from bench.render.commands.floor_page import write_floor_page
-from bench.run.campaign import Request
+from bench.run.session import Request
 from bench.util.errors import PartialResultsError, UsageError
 from bench.util.units import parse_bytes
 

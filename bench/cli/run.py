@@ -32,7 +32,9 @@ from bench.gate.resume import gate_of
 from bench.infer.given import NOTHING_GIVEN, Given
 from bench.records.campaign import read_records
 from bench.records.manifest import MANIFEST, read_manifest, stored_scenarios
-from bench.run.campaign import Request, resume_campaign, start_campaign
+from bench.run.campaign import start_campaign
+from bench.run.resume import resume_campaign
+from bench.run.session import Request
 from bench.scenario.model import MOST_BLOCKS, LoadedScenario
 from bench.scenario.targets import split_labels
 from bench.sim.emit.labels import MadeTargets, parse_made

@@ -23,7 +23,8 @@ from bench.gate.false_alarms import (
 from bench.gate.sides import SidePair
 from bench.gate.thresholds import Thresholds, check_patterns
 from bench.records.campaign import read_campaign
-from bench.run.campaign import Progress, Request, start_campaign
+from bench.run.campaign import start_campaign
+from bench.run.session import Progress, Request
 from bench.scenario.model import narrowed
 from bench.util.errors import InterruptedCampaignError
 

@@ -18,7 +18,7 @@ from bench.gate.stages import Announce
 from bench.host import host_facts
 from bench.instructions.model import FILE, TRIED_RUNS, Instructions, read_instructions
 from bench.instructions.run import CountRequest, count_instructions, room_of
-from bench.run.campaign import Progress
+from bench.run.session import Progress
 from bench.scenario.model import LoadedScenario
 from bench.util.errors import BoxbenchError, InterruptedCampaignError
 

@@ -14,8 +14,9 @@ from bench.gate.thresholds import matches
 from bench.plan.trials import Cell, Trial
 from bench.records.campaign import read_campaign, read_records
 from bench.records.record import Record
-from bench.run.campaign import Request, start_campaign
+from bench.run.campaign import start_campaign
 from bench.run.pace import Pace
+from bench.run.session import Request
 from bench.scenario.model import Scenario, load_scenario, narrowed
 from bench.scenario.targets import parse_target
 from bench.util.errors import NotReadyError, PartialResultsError, UsageError

@@ -21,15 +21,11 @@ from bench.host import fingerprint, host_facts
 from bench.plan.matrix import targets_of
 from bench.records.campaign import read_campaign
 from bench.records.manifest import read_manifest
-from bench.run.campaign import (
-    Progress,
-    Request,
-    changed_since,
-    refuse_other_version,
-    resume_campaign,
-    start_campaign,
-)
+from bench.run.campaign import start_campaign
 from bench.run.prepare import Prepared
+from bench.run.resumable import changed_since, refuse_other_version
+from bench.run.resume import resume_campaign
+from bench.run.session import Progress, Request
 from bench.scenario.model import LoadedScenario, narrowed
 from bench.util.errors import CampaignError, InterruptedCampaignError, TeardownError
 from bench.util.tree import remove_tree

@@ -19,7 +19,8 @@ from typing import Final
 from bench.cli.progress import make_progress
 from bench.records.campaign import read_records
 from bench.records.record import Endpoint
-from bench.run.campaign import Request, start_campaign
+from bench.run.campaign import start_campaign
+from bench.run.session import Request
 from bench.scenario.model import LoadedScenario, load_scenario, narrowed
 from bench.util.package_data import scenarios_dir
 

@@ -27,7 +27,7 @@ from bench.gate.thresholds import parse_thresholds
 from bench.infer.given import NOTHING_GIVEN, Given
 from bench.instructions.model import ACCEL, SEED
 from bench.render.commands.instructions import write_files
-from bench.run.campaign import Progress
+from bench.run.session import Progress
 from bench.scenario.model import MOST_BLOCKS
 from bench.util.errors import UsageError
 from bench.util.units import parse_change

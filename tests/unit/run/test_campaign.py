@@ -23,12 +23,13 @@ from bench.records.campaign import read_records
 from bench.records.manifest import MANIFEST, Manifest, read_manifest, scenario_entries
 from bench.records.record import Record
 from bench.render.view import build_view
-from bench.run import campaign as conduct
-from bench.run import cleanup, session
-from bench.run.campaign import Request, resume_campaign, start_campaign
+from bench.run import cleanup, remaining, resume, session
+from bench.run.campaign import start_campaign
 from bench.run.cleanup import Leftover
 from bench.run.pace import Pace, duration_text, read_pace, store_pace
 from bench.run.prepare import Prepared
+from bench.run.resume import resume_campaign
+from bench.run.session import Request
 from bench.scenario.model import LoadedScenario, load_scenario, narrowed
 from bench.util.cache import cache_dir
 from bench.util.errors import CampaignError, ExitCode, PartialResultsError, TargetUnavailableError, UsageError
@@ -293,7 +294,7 @@ def test_a_campaign_is_resumed_as_it_was_asked_for(
     # The text now comes from the manifest.
     stored = hello.model_copy(update={"file": tmp_path / "c" / MANIFEST})
     assert (seen["accel"], seen["skip_unavailable"], seen["scenarios"]) == ("tcg", True, (stored,))
-    again = conduct._request_of(tmp_path / "c", read_manifest(tmp_path / "c"))
+    again = resume._request_of(tmp_path / "c", read_manifest(tmp_path / "c"))
     assert replace(again, command=()) == replace(request, scenarios=(stored,))
 
 
@@ -313,7 +314,7 @@ def test_the_scenario_is_found_again_through_a_link(hello: LoadedScenario, tmp_p
     (tmp_path / "link").symlink_to(tmp_path / "deep/er")
     entry = scenario_entries((hello,), tmp_path / "link")["hello"]
     manifest = make_manifest().model_copy(update={"scenarios": {"hello": entry}})
-    (again,) = conduct._request_of(tmp_path / "link", manifest).scenarios
+    (again,) = resume._request_of(tmp_path / "link", manifest).scenarios
     assert again == hello.model_copy(update={"file": tmp_path / "link" / MANIFEST})
 
 
@@ -333,14 +334,14 @@ def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     engines: Any = SimpleNamespace()
     settings: Any = cells
     prepared = Prepared(manifest.id, engines, settings, dict(manifest.images), dict(manifest.targets))
-    monkeypatch.setattr(conduct, "_request_of", lambda *_: None)
-    monkeypatch.setattr(conduct, "_prepared_again", lambda *_: nullcontext(prepared))
+    monkeypatch.setattr(resume, "_request_of", lambda *_: None)
+    monkeypatch.setattr(resume, "_prepared_again", lambda *_: nullcontext(prepared))
 
     def run(trial: Trial, _setting: StandIn) -> tuple[Record, None]:
         like = read_records(tmp_path / "c")[0]
         return like.model_copy(update={"trial": trial, "started_at": "2031-02-04T05:06:07+00:00"}), None
 
-    monkeypatch.setattr(conduct, "run_trial", run)
+    monkeypatch.setattr(remaining, "run_trial", run)
     return tmp_path / "c"
 
 
@@ -397,11 +398,11 @@ def test_what_remains_after_an_interruption_is_preceded_by_warm_ups(finished: Pa
 
 def test_warm_ups_that_all_remain_are_not_run_twice() -> None:
     manifest = manifest_of_here()
-    assert conduct.warmed_again(manifest, manifest.plan) == ()
+    assert resume.warmed_again(manifest, manifest.plan) == ()
     first = manifest.plan[0]
     assert first.warmup
-    assert {trial.cell for trial in conduct.warmed_again(manifest, manifest.plan[1:])} == {first.cell}
-    assert conduct.warmed_again(manifest, [first]) == (), "no measured trial remains"
+    assert {trial.cell for trial in resume.warmed_again(manifest, manifest.plan[1:])} == {first.cell}
+    assert resume.warmed_again(manifest, [first]) == (), "no measured trial remains"
 
 
 @pytest.mark.parametrize(
@@ -432,7 +433,7 @@ def test_another_command_in_the_same_files_is_refused(finished: Path, monkeypatc
     for config in ("two", "one"):
         now = {**images, name: image.model_copy(update={"config": config})}
         prepared = Prepared(manifest.id, engines, cells, now, dict(manifest.targets))
-        monkeypatch.setattr(conduct, "_prepared_again", lambda *_, prepared=prepared: nullcontext(prepared))
+        monkeypatch.setattr(resume, "_prepared_again", lambda *_, prepared=prepared: nullcontext(prepared))
         if config == "one":
             assert resume_campaign(finished, Silent(), blocks=1)
             break
@@ -456,7 +457,7 @@ def test_a_campaign_stops_after_a_warm_up_in_which_everything_failed(
         ran.append(trial)
         return failing(like, trial), None
 
-    monkeypatch.setattr(conduct, "run_trial", run)
+    monkeypatch.setattr(remaining, "run_trial", run)
     with pytest.raises(PartialResultsError, match=r"every trial of the warm-up failed \((\d) of \1\)") as caught:
         resume_campaign(finished, Silent(), blocks=3)
     assert all(trial.warmup for trial in ran)
@@ -478,7 +479,7 @@ def test_one_good_warm_up_is_enough_to_go_on(finished: Path, monkeypatch: pytest
         good = like.model_copy(update={"trial": trial})
         return (good if len(ran) == 2 else failing(like, trial)), None
 
-    monkeypatch.setattr(conduct, "run_trial", run)
+    monkeypatch.setattr(remaining, "run_trial", run)
     records = resume_campaign(finished, Silent(), blocks=2)
     assert len(records) == len(ran)
     assert any(not record.trial.warmup for record in records)

@@ -27,11 +27,12 @@ from bench.records.manifest import ImageEntry, read_manifest
 from bench.records.record import Endpoint, Record, parse_record
 from bench.run import box, campaign, frame, limits, session, trial
 from bench.run.box import Setting
-from bench.run.campaign import Request, start_campaign
+from bench.run.campaign import start_campaign
 from bench.run.cleanup import Leftover
 from bench.run.frame import TRACEBACK, Outcome
 from bench.run.prepare import Prepared
 from bench.run.residents.trial import run_residents
+from bench.run.session import Request
 from bench.run.storm.trial import run_storm
 from bench.run.trial import run_trial
 from bench.scenario.model import Design, LoadedScenario, ReadyFirstLine, Scenario, Workload
