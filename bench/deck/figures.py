@@ -19,9 +19,10 @@ from bench.records.campaign import read_campaign
 from bench.render.commands.gate_page import gate_figures
 from bench.render.commands.sweep import drawings as sweep_drawings
 from bench.render.figures import Figure, campaign_drawings
-from bench.render.figures.base import Drawing, finish, styled
+from bench.render.figures.base import Drawing, finish
 from bench.render.figures.foot import with_foot
 from bench.render.figures.history import draw as draw_series
+from bench.render.figures.settings import styled
 from bench.render.figures.shown import check_choice, choosing
 from bench.render.figures.simulation_check import draw as draw_check
 from bench.render.figures.stages import draw_stages

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.deck.slides import Rows, Slide, Source
-from bench.render.figures.base import Drawing, Figure, finish, png_of, styled
+from bench.render.figures.base import Drawing, Figure, finish, png_of
+from bench.render.figures.settings import styled
 from bench.render.figures.style import SLIDE, Style, using
 from bench.render.text import clean
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bench.deck.made import NO_BREAK, unbroken
 from bench.deck.slides import Deck, Rows, Slide
-from bench.render.figures.base import styled
+from bench.render.figures.settings import styled
 from bench.render.palette import GRID, INK, MUTED
 
 if TYPE_CHECKING:

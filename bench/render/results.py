@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from bench.render.figures.base import SLIDE_DPI, Drawing, Figure, finish, styled, write_figure
+from bench.render.figures.base import SLIDE_DPI, Drawing, Figure, finish, write_figure
+from bench.render.figures.settings import styled
 from bench.render.figures.style import PAGE as PAGE_STYLE
 from bench.render.figures.style import style_in_use
 from bench.util.durable import sync_directory, write_durably

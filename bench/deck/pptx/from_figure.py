@@ -10,7 +10,8 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Final, Literal, NamedTuple
 
 from bench.deck.pptx.chart import Axis, Bars, Chart, Part, Point, Points, Series
-from bench.render.figures.base import Figure, is_logarithmic
+from bench.render.figures.axes import is_logarithmic
+from bench.render.figures.base import Figure
 from bench.render.figures.data import FigureData, Value
 from bench.render.figures.phases import colour_of_name
 from bench.render.palette import PALETTE, target_colour

@@ -16,7 +16,8 @@ from bench.analysis.estimates import Interval
 from bench.analysis.in_order import estimate
 from bench.anatomy.model import Anatomy, CellAnatomy, Limits, Overhead, StartAnatomy
 from bench.anatomy.steps import explained, step_named
-from bench.render.figures.base import Figure, finish, styled, write_figure
+from bench.render.figures.base import Figure, finish, write_figure
+from bench.render.figures.settings import styled
 from bench.render.figures.waterfall import draw
 from bench.render.sections.problems import doubt_kinds
 from bench.render.text import bracket, clean, file_stem, format_estimate, quantity

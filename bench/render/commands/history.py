@@ -18,9 +18,10 @@ from bench.history.line import Commit, HistoryError
 from bench.history.series import Series
 from bench.history.steps import LONGEST
 from bench.instructions.model import ACCEL
-from bench.render.figures.base import finish, styled, with_variables
+from bench.render.figures.base import finish, with_variables
 from bench.render.figures.explained import kind_of, more
 from bench.render.figures.history import draw, format_change
+from bench.render.figures.settings import styled
 from bench.render.html import page_environment
 from bench.render.palette import PALETTE
 from bench.render.text import clean, quantity

@@ -13,8 +13,9 @@ from rich.text import Text
 
 from bench.instructions.model import FILE, Count, Instructions, write_instructions
 from bench.instructions.verdict import CountOutcome, CountVerdict, doubt
-from bench.render.figures.base import finish, styled, write_figure
+from bench.render.figures.base import finish, write_figure
 from bench.render.figures.instructions import draw
+from bench.render.figures.settings import styled
 from bench.render.text import MISSING, clean, exact_change
 from bench.util.errors import ExitCode, ResultError
 from bench.util.units import grouped

@@ -25,10 +25,11 @@ from bench.render.figures import (
     slope,
     storms,
 )
-from bench.render.figures.base import Drawing, Figure, finish, styled
+from bench.render.figures.base import Drawing, Figure, finish
 from bench.render.figures.contents import contents
 from bench.render.figures.foot import campaign_foot
 from bench.render.figures.made import mark_made
+from bench.render.figures.settings import styled
 from bench.render.figures.shown import left_out
 from bench.render.figures.style import PAGE, STYLES, Style, style_in_use, using
 from bench.util.durable import replace_file

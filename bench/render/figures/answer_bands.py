@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from bench.render.answer_tables import quantity_label, quantity_text
 from bench.render.figures.banded import band_data
-from bench.render.figures.base import Drawing, add_axes, canvas
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.labels import target_rows, target_width_in
 from bench.render.figures.series import line_style
 from bench.render.figures.simulated import axis_name, subtitle

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 from bench.analysis.metrics import headline
 from bench.analysis.results import Analysis, Sample
 from bench.plan.trials import Cell
-from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
+from bench.render.figures.axes import time_axis
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.data import Column, FigureData
 from bench.render.figures.direct import Series, is_direct, margin_in, name_ends
 from bench.render.figures.labels import accelerators, legend_columns, legend_under, names, subtitle, variant

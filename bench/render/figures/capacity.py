@@ -14,7 +14,8 @@ from bench.analysis.order_statistics import median
 from bench.render.answer_tables import band_text
 from bench.render.figures import fan
 from bench.render.figures.banded import LineRow, fan_data
-from bench.render.figures.base import Drawing, add_axes, canvas
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.labels import target_rows, target_width_in
 from bench.render.figures.series import BELOW_IN, legend_below, legend_in, line_style
 from bench.render.figures.simulated import HATCH, HATCHED, hatch_cell, limit_colours, subtitle

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from bench.render.figures.base import Drawing, add_axes, canvas
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.data import Column, FigureData
 from bench.render.figures.foot import with_foot
 from bench.render.figures.style import style_in_use

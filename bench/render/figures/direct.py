@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from bench.render.figures.base import text_width_in
 from bench.render.figures.beside import Box, place_in, spread
+from bench.render.figures.fitted_text import text_width_in
 from bench.render.figures.style import style_in_use
 from bench.render.palette import INK, PAPER
 

@@ -12,7 +12,9 @@ from bench.analysis.results import Analysis
 from bench.analysis.storms import FACTOR
 from bench.plan.trials import Cell
 from bench.render.figures import numbers
-from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
+from bench.render.figures.axes import time_axis
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.direct import Series, is_direct, last_margin_in, name_curves
 from bench.render.figures.labels import accelerators, legend_columns, legend_under, names, subtitle, variant
 from bench.render.figures.sentences import distribution_sentence, notes_of

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bench.render.answer_tables import band_text, quantity_label
 from bench.render.figures.banded import fan_data
-from bench.render.figures.base import Drawing, add_axes, canvas
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.series import (
     BELOW_IN,
     Line,

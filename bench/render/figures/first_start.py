@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from bench.analysis.metrics import Metric, headline
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
-from bench.render.figures.base import Drawing, add_axes, canvas, corner, tick
+from bench.render.figures.axes import tick
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas, corner
 from bench.render.figures.labels import accelerators, label_width_in, row_labels, subtitle
 from bench.render.figures.numbers import stacked
 from bench.render.figures.sentences import ends_of

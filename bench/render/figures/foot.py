@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from bench.analysis.metrics import headline
 from bench.analysis.results import Analysis
-from bench.render.figures.base import Drawing, write_foot
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import write_foot
 from bench.render.figures.data import NO_DATA, as_data
 from bench.render.figures.shown import left_out
 from bench.render.figures.style import style_in_use

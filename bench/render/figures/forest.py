@@ -13,7 +13,9 @@ from bench.analysis.metrics import CPU, MEMORY, Metric, headline
 from bench.analysis.results import Analysis, Comparison
 from bench.analysis.verdicts import band
 from bench.plan.trials import Cell
-from bench.render.figures.base import Drawing, add_axes, canvas, tick
+from bench.render.figures.axes import tick
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.labels import accelerators, label_width_in, row_labels, subtitle
 from bench.render.figures.numbers import ratios
 from bench.render.figures.sentences import notes_of, start_sentence

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.render.figures.base import Drawing, add_axes, canvas
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.simulated import HATCHED, hatch_cell, say_above
 from bench.render.figures.style import style_in_use
 from bench.render.palette import INK, MUTED, target_colour

@@ -10,7 +10,9 @@ from bench.analysis.metrics import Metric
 from bench.history.detect import Change, State
 from bench.history.series import Series
 from bench.instructions.model import ACCEL
-from bench.render.figures.base import Drawing, add_axes, canvas, tick
+from bench.render.figures.axes import tick
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.data import FigureData
 from bench.render.figures.numbers import lines
 from bench.render.palette import GRID, INK, MUTED, PAPER, target_colour

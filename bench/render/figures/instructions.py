@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bench.instructions.model import Count, Instructions
-from bench.render.figures.base import Drawing, add_axes, canvas
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.sentences import ends_of
 from bench.render.palette import GRID, PAPER, marker, target_colour
 from bench.render.text import clean

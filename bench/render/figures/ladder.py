@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final
 from bench.analysis.metrics import Metric, headline
 from bench.analysis.results import Analysis, CellSummary
 from bench.plan.trials import Cell
-from bench.render.figures.base import Drawing, add_axes, canvas, is_logarithmic, time_axis
+from bench.render.figures.axes import is_logarithmic, time_axis
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.labels import accelerators, label_width_in, row_labels, subtitle
 from bench.render.figures.numbers import dots
 from bench.render.figures.sentences import ladder_sentence, notes_of

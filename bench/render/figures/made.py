@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from bench.render.figures.base import Drawing, fit_heading
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import fit_heading
 from bench.render.palette import GRID, MUTED, PAPER
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _HATCH: Final = "\\\\\\"
 def mark_made(drawing: Drawing, word: str) -> Drawing:
     """The drawing with the word (``simulated``, ``replayed``) in its title and on each axis, and hatched."""
     title = f"{drawing.title} ({word})"
-    # The canvas has its title first: see bench.render.figures.base.canvas.
+    # The canvas has its title first: see bench.render.figures.canvas.
     drawing.canvas.texts[0].set_text(title)
     fit_heading(drawing.canvas)
     for axes in drawing.canvas.axes:

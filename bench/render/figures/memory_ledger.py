@@ -11,7 +11,8 @@ from bench.analysis.ledger import without_residents
 from bench.analysis.residents import Ledger, ledgers
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
-from bench.render.figures.base import Drawing, add_axes, canvas, corner
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas, corner
 from bench.render.figures.labels import accelerators, label_width_in, row_labels, subtitle
 from bench.render.figures.numbers import stacked
 from bench.render.figures.sentences import alike_ends, said

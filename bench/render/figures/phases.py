@@ -11,7 +11,9 @@ from bench.analysis.phases import Phase, phases_of
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint
-from bench.render.figures.base import Drawing, add_axes, canvas, corner, tick
+from bench.render.figures.axes import tick
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas, corner
 from bench.render.figures.labels import accelerators, label_width_in, row_labels, row_texts, subtitle
 from bench.render.figures.numbers import stacked
 from bench.render.figures.sentences import notes_of, said

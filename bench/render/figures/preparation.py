@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from bench.analysis.results import Analysis
 from bench.records.manifest import PreparationPart
-from bench.render.figures.base import Drawing, add_axes, canvas, corner, tick
+from bench.render.figures.axes import tick
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas, corner
 from bench.render.figures.labels import legend_columns, subtitle, target_rows, target_width_in
 from bench.render.figures.numbers import stacked
 from bench.render.figures.sentences import ends_of

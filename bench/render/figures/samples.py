@@ -11,7 +11,9 @@ from bench.analysis.metrics import Metric
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.records.record import Samples
-from bench.render.figures.base import Drawing, add_axes, canvas, tick
+from bench.render.figures.axes import tick
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.direct import Series, is_direct, margin_in, name_ends
 from bench.render.figures.labels import accelerators, legend_columns, legend_under, names, subtitle
 from bench.render.figures.numbers import dots

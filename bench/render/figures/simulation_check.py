@@ -8,8 +8,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.analysis.estimates import Interval
+from bench.render.figures.axes import is_logarithmic, time_axis
 from bench.render.figures.banded import LineRow, band_ends
-from bench.render.figures.base import Drawing, add_axes, canvas, is_logarithmic, time_axis
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.numbers import lines as line_data
 from bench.render.figures.simulated import axis_name, subtitle
 from bench.render.figures.simulated_sentences import check_sentence

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final
 from bench.analysis.residents import MarginalCost, marginal_costs
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
-from bench.render.figures.base import LOG_FROM, Drawing, add_axes, canvas, tick
+from bench.render.figures.axes import LOG_FROM, tick
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.data import FigureData
 from bench.render.figures.direct import Series, is_direct, margin_in, name_ends
 from bench.render.figures.labels import accelerators, legend_under, subtitle, variant

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bench.render.figures.base import Drawing, add_axes, canvas
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.endpoints import endpoint_lines, lines_in, write_lines
 from bench.render.figures.simulated import subtitle
 from bench.render.figures.simulated_sentences import stages_sentence

@@ -11,7 +11,9 @@ from bench.analysis.results import Analysis
 from bench.analysis.storms import is_storm_cell, reached_by, shown_goal, storms_of, times_ns
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint
-from bench.render.figures.base import Drawing, add_axes, canvas, time_axis
+from bench.render.figures.axes import time_axis
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.data import Column, FigureData
 from bench.render.figures.direct import is_direct, last_margin_in, name_curves
 from bench.render.figures.ecdf import curve, frame, line_of, thin

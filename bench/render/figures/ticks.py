@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from bench.render.figures.base import LOG_FROM, tick
+from bench.render.figures.axes import LOG_FROM, tick
 from bench.render.text import FACTORS, quantity
 from bench.util.units import grouped
 

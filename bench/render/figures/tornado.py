@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.render.answer_tables import INFLUENCE_HEAD, influence_row, influenced, quantity_label, shown_influences
-from bench.render.figures.base import Drawing, add_axes, canvas
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.endpoints import endpoint_lines, lines_in, write_lines
 from bench.render.figures.series import BELOW_IN, legend_below, legend_in
 from bench.render.figures.simulated import HATCH, axis_name, subtitle

@@ -13,8 +13,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bench.render.answer_tables import band_text
-from bench.render.figures.base import Drawing, add_axes, canvas, tick
+from bench.render.figures.axes import tick
+from bench.render.figures.base import Drawing
 from bench.render.figures.beside import label_marks
+from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.series import BELOW_IN, LABEL, legend_below, legend_in, line_style
 from bench.render.figures.simulated import LOGARITHMIC, say_above, subtitle
 from bench.render.figures.simulated_sentences import pool_sentence

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 from bench.anatomy.model import CellAnatomy, StartAnatomy
 from bench.anatomy.steps import DEPTH, UNATTRIBUTED, step_named
 from bench.records.record import Endpoint
-from bench.render.figures.base import Drawing, add_axes, canvas, corner, tick
+from bench.render.figures.axes import tick
+from bench.render.figures.base import Drawing
+from bench.render.figures.canvas import add_axes, canvas, corner
 from bench.render.palette import INK, MUTED, phase_colour
 from bench.render.text import clean, file_stem, quantity
 

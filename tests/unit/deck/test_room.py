@@ -6,7 +6,9 @@ import pytest
 
 from bench.deck.made import crowd_of, drawn, with_pictures
 from bench.deck.slides import Slide
-from bench.render.figures.base import Drawing, add_axes, canvas, finish, styled
+from bench.render.figures.base import Drawing, finish
+from bench.render.figures.canvas import add_axes, canvas
+from bench.render.figures.settings import styled
 from bench.render.figures.style import SLIDE, using
 
 

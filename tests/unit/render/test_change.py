@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from bench.render.figures.base import Drawing, styled
+from bench.render.figures.base import Drawing
 from bench.render.figures.change import MOST_ON_STAGE, MOST_ROWS, ChangeRow, draw
+from bench.render.figures.settings import styled
 from bench.render.figures.style import PAGE, PAPER_NARROW, STYLES, TALK, Style, using
 
 

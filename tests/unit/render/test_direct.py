@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from matplotlib.text import Text
 
-from bench.render.figures.base import add_axes, canvas, styled
+from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.direct import Series, name_curves, name_ends
+from bench.render.figures.settings import styled
 from bench.render.figures.style import SLIDE, using
 
 

@@ -14,8 +14,11 @@ from bench.analysis.analyse import analyse
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.render.figures import blocks, campaign_figures, forest
-from bench.render.figures.base import recoloured, styled, text_width_in, tick, with_variables
+from bench.render.figures.axes import tick
+from bench.render.figures.base import recoloured, with_variables
+from bench.render.figures.fitted_text import text_width_in
 from bench.render.figures.labels import legend_columns, row_label, variant
+from bench.render.figures.settings import styled
 from bench.render.palette import PALETTE
 from tests.factories import DOCKER, LIBVIRT, PROCESS, SIX, THREE, make_manifest, make_records
 from tests.residents import make_residents

@@ -16,8 +16,8 @@ from bench.export.summary import campaign_summary
 from bench.records.manifest import Manifest, OriginEntry
 from bench.records.record import Record
 from bench.render.figures import campaign_figures, forest
-from bench.render.figures.base import styled
 from bench.render.figures.made import mark_made
+from bench.render.figures.settings import styled
 from bench.render.redo import redo_command
 from bench.render.report import write_report
 from bench.render.sections.origin import measure_command, origin_text

@@ -10,7 +10,9 @@ import pytest
 
 from bench.plan.trials import Cell
 from bench.render.figures import shown as module
-from bench.render.figures.base import _cut, _halves, _words, canvas, styled, text_width_in
+from bench.render.figures.canvas import canvas
+from bench.render.figures.fitted_text import _words, cut, halves, text_width_in
+from bench.render.figures.settings import styled
 from bench.render.figures.shown import shown
 from bench.render.figures.style import PAGE, TALK, using
 
@@ -73,7 +75,7 @@ def test_a_number_and_its_unit_are_on_one_line() -> None:
         "64.0 MiB,",
         "12 boots",
     ]
-    assert _halves("it takes 188 ms so") == ("it takes", "188 ms so")
+    assert halves("it takes 188 ms so") == ("it takes", "188 ms so")
 
 
 def test_a_line_that_is_too_long_ends_with_a_whole_word() -> None:
@@ -81,8 +83,8 @@ def test_a_line_that_is_too_long_ends_with_a_whole_word() -> None:
         text = canvas(2.0, "title", "subtitle").texts[1]
         line = "AMD EPYC, 2 CPUs · 2026-11-27 · tcg · n 20 a box"
         room = text_width_in(line, text, 9.0) * 0.7
-        cut = _cut(line, text, 9.0, room)
+        cut = cut(line, text, 9.0, room)
         assert text_width_in(cut, text, 9.0) <= room
         assert line.startswith(cut.removesuffix("…"))
         assert line[len(cut) - 1] in " ,"
-        assert 1 < len(_cut("x" * 100, text, 9.0, 0.5)) < 100
+        assert 1 < len(cut("x" * 100, text, 9.0, 0.5)) < 100

@@ -15,10 +15,12 @@ from matplotlib.transforms import BboxBase
 
 from bench.render.answer_tables import influence_table, still_lines
 from bench.render.figures import answer_bands, capacity, fan, heat_map, tornado, trade_off
-from bench.render.figures.base import SLIDE_DPI, Drawing, canvas, finish, styled
+from bench.render.figures.base import SLIDE_DPI, Drawing, finish
 from bench.render.figures.beside import spread
+from bench.render.figures.canvas import canvas
 from bench.render.figures.labels import target_label
 from bench.render.figures.series import edge_of_data
+from bench.render.figures.settings import styled
 from bench.render.figures.simulated import axis_name, subtitle
 from bench.render.figures.ticks import clock_text, clock_ticks, linear_ticks, log_ticks
 from bench.sim.answer.answer import Answer, Band, Distance, Influence, Quantity, Series

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from bench.render.answer_tables import band_text, distance_text, number_table, quantity_label, ratio_table
 from bench.render.figures import answer_bands, capacity, tornado
-from bench.render.figures.base import Drawing, Figure, finish, styled, with_variables
+from bench.render.figures.base import Drawing, Figure, finish, with_variables
+from bench.render.figures.settings import styled
 from bench.render.palette import PALETTE
 from bench.render.simulation.glossary import GLOSSARY, words_in
 from bench.render.simulation.page import answer_page

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from bench.render.commands.check_words import headline, headline_parts
 from bench.render.commands.simulation_check import check_json, figures, level_rows, storm_rows, view_check, write_check
-from bench.render.figures.base import styled, text_width_in
+from bench.render.figures.fitted_text import text_width_in
+from bench.render.figures.settings import styled
 from bench.render.figures.simulation_check import draw
 from bench.render.figures.style import PAGE
 from bench.sim.check.check import CheckTerms, check

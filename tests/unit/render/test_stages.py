@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from bench.records.record import Endpoint
-from bench.render.figures.base import finish, styled
+from bench.render.figures.base import finish
+from bench.render.figures.settings import styled
 from bench.render.figures.stages import Piece, draw_stages, pieces
 from bench.render.palette import PALETTE
 from bench.render.sections.glossary import ENDPOINTS

@@ -8,7 +8,8 @@ import re
 import pytest
 
 from bench.render.figures import fan, heat_map
-from bench.render.figures.base import Figure, finish, styled
+from bench.render.figures.base import Figure, finish
+from bench.render.figures.settings import styled
 from bench.render.palette import PALETTE
 from bench.sim.answer.answer import Band
 

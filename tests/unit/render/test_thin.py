@@ -9,7 +9,8 @@ import pytest
 
 from bench.analysis.analyse import analyse
 from bench.render.figures import blocks, ecdf, slope
-from bench.render.figures.base import Drawing, styled
+from bench.render.figures.base import Drawing
+from bench.render.figures.settings import styled
 from bench.render.figures.thin import MOST_MARKS, list_note, spaced, thin_note, thinned
 from tests.factories import PROCESS
 from tests.residents import make_residents

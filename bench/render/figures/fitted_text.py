@@ -1,0 +1,69 @@
+"""Text that fits a width: how wide it is, where it is broken into lines, and where it is cut."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.text import Text
+
+_BOUND: Final = "\N{NO-BREAK SPACE}"
+_UNIT: Final = re.compile(r"(?<=\d) (?=(?:[nµm]?s|min|h|d|(?:[KMGT]i)?B(?:/s)?|[kMG]?/s|%|CPUs?|boxes|boots)(?!\w))")
+"""The blank between a number and its unit."""
+_NEAR: Final = 10
+"""Letters that a line may be longer for being broken after a comma."""
+
+
+def wrapped(words: str, like: Text, size: float, room: float) -> tuple[str, ...]:
+    """A text in as many lines as it needs, broken at blanks, but not between a number and its unit."""
+    lines: list[str] = []
+    for word in _words(words):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width_in(longer, like, size) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return tuple(lines)
+
+
+def text_width_in(words: str, like: Text, size: float) -> float:
+    """The width of some words in the font of a text, inches, of which a point is the 72nd part."""
+    # The heading of a figure is fitted several times. A copy, since the text's own properties can change.
+    return _width_in(words, like.get_fontproperties().copy(), size) if words.strip() else 0.0
+
+
+@lru_cache(maxsize=1024)
+def _width_in(words: str, font: FontProperties, size: float) -> float:
+    from matplotlib.textpath import TextPath  # noqa: PLC0415
+
+    path = TextPath((0, 0), words, size=size, prop=font)
+    # Outlines of letters have points where they are widest. Path.get_extents looks at each curve for them, which takes
+    # several hundred times longer.
+    across = path.vertices[path.codes != TextPath.CLOSEPOLY, 0]
+    return float(across.max() - across.min()) / 72
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text, where a number and its unit are one: ``takes``, ``188 ms``."""
+    return [word.replace(_BOUND, " ") for word in _UNIT.sub(_BOUND, text).split(" ") if word]
+
+
+def halves(words: str) -> tuple[str, str]:
+    """A text in two lines of about one length, broken at a blank where there is one, if it can be after a comma."""
+    blanks = [at for at, letter in enumerate(_UNIT.sub(_BOUND, words)) if letter == " "]
+    middle = len(words) // 2
+    at = min(
+        blanks, key=lambda place: abs(place - middle) + (0 if words[place - 1] in ",;:" else _NEAR), default=middle
+    )
+    return words[:at], words[at:].lstrip()
+
+
+def cut(words: str, like: Text, size: float, room: float) -> str:
+    """The longest beginning of a line that fits, in whole words if it has more than one."""
+    while len(words) > 1 and text_width_in(words, like, size) > room:
+        kept = words.removesuffix("…").rstrip(" ·")
+        words = f"{(kept.rpartition(' ')[0] or kept[:-1]).rstrip(' ·,')}…"
+    return words
