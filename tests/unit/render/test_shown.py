@@ -83,8 +83,8 @@ def test_a_line_that_is_too_long_ends_with_a_whole_word() -> None:
         text = canvas(2.0, "title", "subtitle").texts[1]
         line = "AMD EPYC, 2 CPUs · 2026-11-27 · tcg · n 20 a box"
         room = text_width_in(line, text, 9.0) * 0.7
-        cut = cut(line, text, 9.0, room)
-        assert text_width_in(cut, text, 9.0) <= room
-        assert line.startswith(cut.removesuffix("…"))
-        assert line[len(cut) - 1] in " ,"
+        short = cut(line, text, 9.0, room)
+        assert text_width_in(short, text, 9.0) <= room
+        assert line.startswith(short.removesuffix("…"))
+        assert line[len(short) - 1] in " ,"
         assert 1 < len(cut("x" * 100, text, 9.0, 0.5)) < 100
