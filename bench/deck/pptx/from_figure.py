@@ -211,14 +211,16 @@ def _steps(curve: Sequence[Point]) -> list[Point]:
 
 
 def _samples(data: FigureData) -> Chart | None:
-    clouds, missing = _by_box(data, "block", "value")
+    # Numbers of blocks are as planned; those of a resumed campaign are not in the order in which they ran.
+    placed = any(column.name == "place" for column in data.columns)
+    clouds, missing = _by_box(data, "place" if placed else "block", "value")
     values = [point.y for points in clouds.values() for point in points]
     if not values:
         return None
     axis, size = _value_axis(data, values)
     return Points(
         series=_without_errors(clouds, "points", y_size=size),
-        x=Axis(title="block"),
+        x=Axis(title="blocks in the order in which they ran" if placed else "block"),
         y=axis,
         missing=missing,
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bench.analysis.metrics import headline
 from bench.analysis.results import Analysis, Sample
@@ -25,16 +27,70 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _HOW: Final = (
-    "Each point is one boot, each column a block; shaded blocks are warm-ups, which results leave out. A slope that "
-    "all boxes share comes from the host. A cross at the top edge is a boot that timed out or failed; a ring marks a "
-    "doubt."
+    "Each point is one boot, each column a block, in the order in which blocks ran; shaded blocks are warm-ups, which "
+    "results leave out. A slope that all boxes share comes from the host. A cross at the top edge is a boot that timed "
+    "out or failed; a ring marks a doubt."
 )
+_SITTINGS: Final = " A dotted line stands where another sitting began."
+_MOST_TICKS: Final = 12
+
+_Placed = tuple[int, Sample]
+"""A boot with the place of its column."""
+
+
+class _Column(NamedTuple):
+    """A block, or the part of it that ran in one sitting."""
+
+    sitting: int
+    block: int
+    warmup: bool
+
+    @property
+    def label(self) -> str:
+        """Of a row of the table: ``5 (warm-up)``."""
+        return f"{self.block}{' (warm-up)' if self.warmup else ''}"
+
+
+@dataclass(frozen=True)
+class _Order:
+    """The columns in the order in which they ran, and the place of each boot among them, by the id of its trial."""
+
+    columns: tuple[_Column, ...]
+    places: Mapping[str, int]
+
+    @property
+    def begins(self) -> tuple[int, ...]:
+        """The places at which a sitting begins, but the first one."""
+        pairs = enumerate(pairwise(self.columns), start=1)
+        return tuple(place for place, (before, after) in pairs if after.sitting != before.sitting)
+
+    def sorted(self, samples: Iterable[Sample]) -> list[Sample]:
+        """Boots in the order in which their blocks ran."""
+        return sorted(samples, key=lambda sample: self.places[sample.trial])
+
+    def placed(self, samples: Iterable[Sample]) -> list[_Placed]:
+        """Boots with the places of their columns."""
+        return [(self.places[sample.trial], sample) for sample in samples]
+
+
+def _order(analysis: Analysis, scenario: str) -> _Order:
+    """The columns of a scenario. Blocks are numbered as planned: warm-ups after an interruption have high numbers."""
+    # Records are written when boots end, so their order is that of the boots.
+    found = {
+        record.trial.id: _Column(record.sitting, record.trial.block, record.trial.warmup)
+        for record in analysis.records
+        if record.trial.cell.scenario == scenario
+    }
+    columns = tuple(sorted(dict.fromkeys(found.values()), key=lambda column: column.sitting))
+    place_of = {column: place for place, column in enumerate(columns)}
+    return _Order(columns, {trial: place_of[column] for trial, column in found.items()})
 
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None when no boot has reached the headline."""
     metric = headline(analysis.scenario(scenario))
-    series = [(cell, analysis.of(cell, metric, warmups=True)) for cell in shown(analysis, scenario)]
+    order = _order(analysis, scenario)
+    series = [(cell, order.sorted(analysis.of(cell, metric, warmups=True))) for cell in shown(analysis, scenario)]
     series = [(cell, samples) for cell, samples in series if samples]
     finite = [sample.value for _, samples in series for sample in samples if math.isfinite(sample.value)]
     if not finite:
@@ -51,11 +107,12 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     axes.tick_params(axis="y", labelcolor=MUTED)
     axes.grid(visible=False, axis="x")
     axes.grid(visible=True, axis="y")
-    _blocks(axes, [sample for _, samples in series for sample in samples])
+    _blocks(axes, order)
     for (cell, samples), label in zip(series, labels, strict=True):
-        _points(axes, cell, thinned(samples), _shape(cells, cell), label)
+        _points(axes, cell, order.placed(thinned(samples)), _shape(cells, cell), label)
     if direct:
-        name_ends(axes, [_end(axes, *one, label) for one, label in zip(series, labels, strict=True)])
+        named = zip(series, labels, strict=True)
+        name_ends(axes, [_end(axes, cell, order.placed(found), label) for (cell, found), label in named])
     else:
         legend_under(axes, columns, gap_in=0.42)
     return Drawing(
@@ -63,13 +120,16 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         scenario=scenario,
         title=title,
         alt=_alt(analysis, scenario),
-        how=_HOW + thin_note(counts, "boots") + list_note(counts, "boots"),
+        how=_HOW
+        + (_SITTINGS if order.begins else "")
+        + thin_note(counts, "boots")
+        + list_note([len(order.columns)], "blocks"),
         canvas=figure,
-        table=_table(series),
+        table=_table(series, order),
         kind="samples",
         topic=topic,
         notes=_alt(analysis, scenario),
-        data=_data(series),
+        data=_data(series, order),
     )
 
 
@@ -85,28 +145,31 @@ def _sentence(analysis: Analysis, scenario: str) -> str:
     return f"The native control, {clean(drift.box)}, moved by {drift.trend.change:+.1%} {around}"
 
 
-def _data(series: Sequence[tuple[Cell, Sequence[Sample]]]) -> FigureData:
+def _data(series: Sequence[tuple[Cell, Sequence[Sample]]], order: _Order) -> FigureData:
     rows = [
-        (cell_label(cell), sample.block, sample.value, "warm-up" if sample.warmup else "")
+        (cell_label(cell), sample.block, sample.value, "warm-up" if sample.warmup else "", place, column.sitting)
         for cell, samples in series
-        for sample in samples
+        for place, sample in order.placed(samples)
+        for column in [order.columns[place]]
     ]
+    numbers = Column("place", "count"), Column("sitting", "count")
     columns = Column("box", ""), Column("block", "count"), Column("value", "ns"), Column("warmup", "")
-    return FigureData(columns, tuple(rows))
+    return FigureData((*columns, *numbers), tuple(rows))
 
 
-def _blocks(axes: Axes, samples: Sequence[Sample]) -> None:
-    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
-
-    warm = sorted({sample.block for sample in samples if sample.warmup})
-    first, last = (pick(sample.block for sample in samples) for pick in (min, max))
-    axes.set_xlim(first - 0.5, last + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
+def _blocks(axes: Axes, order: _Order) -> None:
+    columns = order.columns
+    axes.set_xlim(-0.5, len(columns) - 0.5)
+    ticks = range(0, len(columns), -(-len(columns) // _MOST_TICKS))
+    axes.set_xticks(ticks, [str(columns[place].block) for place in ticks])
     axes.set_xlabel("block", size=9)
     axes.tick_params(axis="x", labelsize=9)
     # Each sitting begins with some.
-    for block in warm:
-        axes.axvspan(block - 0.5, block + 0.5, color=GRID, alpha=0.55, linewidth=0)
+    for place, column in enumerate(columns):
+        if column.warmup:
+            axes.axvspan(place - 0.5, place + 0.5, color=GRID, alpha=0.55, linewidth=0)
+    for place in order.begins:
+        axes.axvline(place - 0.5, color=MUTED, linewidth=0.8, linestyle=":")
 
 
 def _shape(cells: Sequence[Cell], cell: Cell) -> Marker:
@@ -114,25 +177,25 @@ def _shape(cells: Sequence[Cell], cell: Cell) -> Marker:
     return (marker(cell.target), "o", "s", "^", "v")[variant(cells, cell) % 5]
 
 
-def _end(axes: Axes, cell: Cell, samples: Sequence[Sample], label: str) -> Series:
+def _end(axes: Axes, cell: Cell, placed: Sequence[_Placed], label: str) -> Series:
     """A box with the place of its last boot that was ready; at the top when there is none."""
-    good = [(float(sample.block), sample.value) for sample in samples if not sample.censored]
+    good = [(float(place), sample.value) for place, sample in placed if not sample.censored]
     return Series(good[-1:] or [(axes.get_xlim()[1], axes.get_ylim()[1])], label, target_colour(cell.target))
 
 
-def _points(axes: Axes, cell: Cell, samples: Sequence[Sample], shape: Marker, label: str) -> None:
+def _points(axes: Axes, cell: Cell, placed: Sequence[_Placed], shape: Marker, label: str) -> None:
     colour = target_colour(cell.target)
     fill = PAPER if is_emulated(cell) else colour
-    good = [sample for sample in samples if not sample.censored]
-    blocks, values = [sample.block for sample in good], [sample.value for sample in good]
+    good = [(place, sample) for place, sample in placed if not sample.censored]
+    places, values = [place for place, _ in good], [sample.value for _, sample in good]
     # The line only leads the eye along one box.
-    axes.plot(blocks, values, color=colour, linewidth=0.9, alpha=0.45)
-    axes.plot(blocks, values, linestyle="none", marker=shape, ms=6.5, mfc=fill, mec=colour, mew=1.5, label=label)
+    axes.plot(places, values, color=colour, linewidth=0.9, alpha=0.45)
+    axes.plot(places, values, linestyle="none", marker=shape, ms=6.5, mfc=fill, mec=colour, mew=1.5, label=label)
     top = axes.get_ylim()[1]
-    lost = [sample.block for sample in samples if sample.censored]
+    lost = [place for place, sample in placed if sample.censored]
     axes.plot(lost, [top] * len(lost), linestyle="none", marker="x", ms=8, mec=colour, mew=2, clip_on=False)
-    doubted = [sample for sample in good if sample.doubts]
-    x, y = [sample.block for sample in doubted], [sample.value for sample in doubted]
+    doubted = [(place, sample.value) for place, sample in good if sample.doubts]
+    x, y = [place for place, _ in doubted], [value for _, value in doubted]
     axes.plot(x, y, linestyle="none", marker="o", ms=12, mfc="none", mec=MUTED, mew=1.2)
 
 
@@ -150,12 +213,10 @@ def _alt(analysis: Analysis, scenario: str) -> str:
     )
 
 
-def _table(series: Sequence[tuple[Cell, Sequence[Sample]]]) -> tuple[tuple[str, ...], ...]:
-    blocks = sorted({(sample.block, sample.warmup) for _, samples in series for sample in samples})
-    columns = [{sample.block: sample.value for sample in samples} for _, samples in series]
+def _table(series: Sequence[tuple[Cell, Sequence[Sample]]], order: _Order) -> tuple[tuple[str, ...], ...]:
+    values = [{place: sample.value for place, sample in order.placed(samples)} for _, samples in series]
     rows = []
-    for block, warmup in spaced(blocks):
-        values = (column.get(block) for column in columns)
-        cells = ("never" if value == math.inf else quantity(value, "ns") for value in values)
-        rows.append((f"{block}{' (warm-up)' if warmup else ''}", *cells))
+    for place, column in spaced(tuple(enumerate(order.columns))):
+        found = (of.get(place) for of in values)
+        rows.append((column.label, *("never" if value == math.inf else quantity(value, "ns") for value in found)))
     return (("block", *(cell_label(cell) for cell, _ in series)), *rows)

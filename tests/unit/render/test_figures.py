@@ -73,6 +73,30 @@ def test_only_warm_ups_are_shaded() -> None:
     assert [(span.get_x(), span.get_width()) for span in spans] == [(-0.5, 1), (3.5, 1)]
 
 
+def test_warm_ups_of_a_resumed_campaign_stand_where_they_ran() -> None:
+    """Their blocks have the highest numbers of the plan, and the rest of the interrupted block runs after them."""
+    manifest = make_manifest(("hello",), THREE, blocks=5)
+    made = make_records(manifest, THREE)
+    run = {0: (0, 0), 1: (0, 1), 2: (0, 2), 5: (1, 3), 3: (1, 4), 4: (1, 5)}
+    again = [
+        record.model_copy(
+            update={"sitting": run[record.trial.block][0], "trial": record.trial.model_copy(update={"warmup": warm})}
+        )
+        for record in sorted(made, key=lambda one: run[one.trial.block][1])
+        for warm in [record.trial.block in (0, 5)]
+    ]
+    with styled():
+        drawing = blocks.draw(analyse(manifest, again), "hello")
+    assert drawing is not None
+    (axes,) = drawing.canvas.axes
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "1", "2", "5", "3", "4"]
+    assert [patch.get_x() for patch in axes.patches if isinstance(patch, Rectangle)] == [-0.5, 2.5]
+    assert [row[0] for row in drawing.table[1:]] == ["0 (warm-up)", "1", "2", "5 (warm-up)", "3", "4"]
+    line = axes.lines[1].get_xdata()
+    assert list(line) == sorted(line), "a line leads from boot to boot as they ran"
+    assert "another sitting" in drawing.how
+
+
 def test_long_names_keep_their_accelerator() -> None:
     cell = Cell(scenario="x", target="libvirt[cache=unsafe,console=serial,disk=raw]", accel="tcg")
     first, second = row_label(cell).split("\n")
