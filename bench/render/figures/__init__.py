@@ -113,8 +113,18 @@ def _pieces(analysis: Analysis) -> list[tuple[str, Draw]]:
 
 
 def _drawing(analysis: Analysis, scenario: str, draw: Draw, made: str) -> Drawing | None:
-    with using(style_in_use(), foot_lines=3 if left_out(analysis, scenario) else 2):
+    """A drawing with its foot, which has a line more where boxes are left out."""
+    style, is_short = style_in_use(), not left_out(analysis, scenario)
+    with using(style, foot_lines=2 if is_short else 3):
         drawing = draw(analysis, scenario)
-        if drawing is None:
-            return None
-        return campaign_foot(analysis, scenario, mark_made(drawing, made) if made else drawing)
+        missing = is_short and style.foot and drawing is not None and left_out(analysis, scenario, drawing.numbers)
+        if not missing:
+            return None if drawing is None else campaign_foot(analysis, scenario, _marked(drawing, made))
+    # Which boxes have nothing to show is known once the figure is drawn.
+    with using(style, foot_lines=3):
+        drawing = draw(analysis, scenario)
+        return None if drawing is None else campaign_foot(analysis, scenario, _marked(drawing, made))
+
+
+def _marked(drawing: Drawing, made: str) -> Drawing:
+    return mark_made(drawing, made) if made else drawing

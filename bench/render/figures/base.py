@@ -92,6 +92,11 @@ class Drawing:
     order: int = 0
     data: FigureData | None = None
 
+    @property
+    def numbers(self) -> FigureData:
+        """The data, or else the table as text."""
+        return as_data(self.table) if self.data is None else self.data
+
 
 def finish(drawing: Drawing, *, png: bool = False, dpi: float | None = None, keep: bool = False) -> Figure:
     """Turn a drawing into light and dark SVG text and, with ``png``, a light PNG of ``dpi`` pixels an inch.
@@ -118,7 +123,7 @@ def finish(drawing: Drawing, *, png: bool = False, dpi: float | None = None, kee
         notes=drawing.notes,
         foot=drawing.foot,
         style=style_in_use().name,
-        data=as_data(drawing.table) if drawing.data is None else drawing.data,
+        data=drawing.numbers,
         drawing=drawing if keep else None,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -63,7 +64,16 @@ def halves(words: str) -> tuple[str, str]:
 
 def cut(words: str, like: Text, size: float, room: float) -> str:
     """The longest beginning of a line that fits, in whole words if it has more than one."""
-    while len(words) > 1 and text_width_in(words, like, size) > room:
-        kept = words.removesuffix("…").rstrip(" ·")
-        words = f"{(kept.rpartition(' ')[0] or kept[:-1]).rstrip(' ·,')}…"
-    return words
+    if text_width_in(words, like, size) <= room:
+        return words
+    for pieces, between in ((words.split(" "), " "), (list(words), "")):
+        beginnings = [_ended(between.join(pieces[:count])) for count in range(1, len(pieces))]
+        # A beginning with more words is wider. Half a line with a long command is measured ten times, not a hundred.
+        fitting = bisect_right(beginnings, room, key=lambda line: text_width_in(line, like, size))
+        if fitting:
+            return beginnings[fitting - 1]
+    return _ended(words[:1])
+
+
+def _ended(beginning: str) -> str:
+    return f"{beginning.rstrip(' ·,')}…"

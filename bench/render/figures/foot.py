@@ -1,22 +1,20 @@
-"""The foot of a figure: on which host, when, how often and by which command its numbers were measured."""
+"""The foot of a figure: on which host, when, how often and by which commands its numbers were measured."""
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 
 from bench.analysis.metrics import headline
 from bench.analysis.results import Analysis
 from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import write_foot
-from bench.render.figures.data import NO_DATA, as_data
 from bench.render.figures.shown import left_out
 from bench.render.figures.style import style_in_use
-from bench.render.redo import redo_command
+from bench.render.redo import redo_lines
 from bench.render.text import clean, quantity
 
-_COMMAND = 300
-"""Characters of a command in a foot."""
+_COMMAND = 2000
+"""Characters of the commands in a foot."""
 
 
 def with_foot(drawing: Drawing, where: str, how: str, omitted: str = "") -> Drawing:
@@ -24,10 +22,10 @@ def with_foot(drawing: Drawing, where: str, how: str, omitted: str = "") -> Draw
 
     Args:
         where: host, date, accelerator and n.
-        how: the command.
+        how: the command, or several of them, joined by ``&&``.
         omitted: which boxes are not shown; empty when all are.
     """
-    data = drawing.data or as_data(drawing.table)
+    data = drawing.numbers
     digest = f"data {data.short_digest}"
     if style_in_use().foot:
         write_foot(drawing.canvas, [line for line in (omitted, where, f"{digest} · {how}" if how else digest) if line])
@@ -41,10 +39,8 @@ def campaign_foot(analysis: Analysis, scenario: str, drawing: Drawing) -> Drawin
     manifest = analysis.manifest
     kinds = sorted({cell.accel for cell in analysis.cells(scenario)} - {"native"})
     parts = (_host(analysis), manifest.created_at[:10], ", ".join(kinds) or "no VM", _boots(analysis, scenario))
-    command = clean(shlex.join(redo_command(manifest)), limit=_COMMAND)
-    return with_foot(
-        drawing, " · ".join(filter(None, parts)), command, left_out(analysis, scenario, drawing.data or NO_DATA)
-    )
+    command = clean(" && ".join(redo_lines(manifest)), limit=_COMMAND)
+    return with_foot(drawing, " · ".join(filter(None, parts)), command, left_out(analysis, scenario, drawing.numbers))
 
 
 def _host(analysis: Analysis) -> str:

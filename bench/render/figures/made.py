@@ -34,8 +34,24 @@ def mark_made(drawing: Drawing, word: str) -> Drawing:
 
 
 def _hatch(axes: Axes) -> None:
-    """Hatch the background, and bars in the colour of the paper."""
+    """Hatch the background, and bars in the colour of the paper, but not what stands on them."""
+    _clear_texts(axes)
     axes.patch.set(hatch=_HATCH, edgecolor=GRID, linewidth=0)
     for patch in axes.patches:
         if patch.get_hatch() is None and patch.get_fill():
             patch.set(hatch=_HATCH, edgecolor=PAPER)
+
+
+def _clear_texts(axes: Axes) -> None:
+    """Put a plain ground behind each text that stands on the axes: in the colour of its bar, else of the paper."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+
+    measure = FigureCanvasAgg(axes.figure).get_renderer()
+    for text in axes.texts:
+        box = text.get_window_extent(measure)
+        middle = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+        if text.get_bbox_patch() is not None or not axes.bbox.contains(*middle):
+            continue
+        bars = [bar for bar in axes.patches if bar.get_fill() and bar.contains_point(middle)]
+        ground = bars[-1].get_facecolor() if bars else PAPER
+        text.set_bbox({"facecolor": ground, "edgecolor": "none", "linewidth": 0, "boxstyle": "square,pad=0.1"})

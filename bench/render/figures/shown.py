@@ -117,14 +117,14 @@ def left_out(analysis: Analysis, scenario: str, data: FigureData = NO_DATA) -> s
     """``4 of 6 boxes shown; not shown: podman, runc``; empty when all cells are shown.
 
     Args:
-        data: of a figure, which may have room for more boxes than others.
+        data: of a figure, which may show more boxes than others, or fewer.
     """
-    boxes = set(data.column("box")) if any(column.name == "box" for column in data.columns) else set()
-    every = analysis.cells(scenario)
-    kept = {cell_label(cell) for cell in shown(analysis, scenario)}
-    # A figure that shows other levels of the factors than most figures do has boxes that are not among these.
-    there = boxes if boxes & {cell_label(cell) for cell in every} - kept else kept
-    names = [cell_label(cell) for cell in every if cell_label(cell) not in there]
+    every = [cell_label(cell) for cell in analysis.cells(scenario)]
+    boxes = {name for column in data.columns if column.name in ("box", "baseline") for name in data.column(column.name)}
+    # Some figures have names without a level, or rows that are no boxes. They show what most figures show.
+    told = boxes and boxes <= set(every)
+    there = boxes if told else {cell_label(cell) for cell in shown(analysis, scenario)}
+    names = [name for name in every if name not in there]
     if not names:
         return ""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""

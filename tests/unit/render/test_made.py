@@ -15,9 +15,10 @@ from bench.analysis.results import Analysis
 from bench.export.summary import campaign_summary
 from bench.records.manifest import Manifest, OriginEntry
 from bench.records.record import Record
-from bench.render.figures import campaign_figures, forest
+from bench.render.figures import campaign_figures, forest, phases
 from bench.render.figures.made import mark_made
 from bench.render.figures.settings import styled
+from bench.render.figures.style import TALK, using
 from bench.render.redo import redo_command
 from bench.render.report import write_report
 from bench.render.sections.origin import measure_command, origin_text
@@ -78,6 +79,27 @@ def test_every_axis_has_the_word(analysis: Analysis) -> None:
         assert "simulated" in [text.get_text() for text in axes.texts]
         assert axes.patch.get_hatch()
     assert canvas.texts[0].get_text().endswith("(simulated)")
+
+
+def test_no_hatch_crosses_a_number_on_a_bar(analysis: Analysis) -> None:
+    with styled(), using(TALK):
+        drawing = phases.draw(analysis, "hello")
+        assert drawing is not None
+        canvas = mark_made(drawing, "simulated").canvas
+        (axes,) = canvas.axes
+        measure = FigureCanvasAgg(canvas).get_renderer()  # type: ignore[no-untyped-call]
+        on_bars = 0
+        for text in axes.texts:
+            box = text.get_window_extent(measure)
+            middle = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+            ground = text.get_bbox_patch()
+            assert (ground is not None) == axes.bbox.contains(*middle), text.get_text()
+            bars = [bar for bar in axes.patches if bar.contains_point(middle)]
+            if bars and ground is not None:
+                assert ground.get_facecolor() == bars[0].get_facecolor()
+                assert ground.get_hatch() is None
+                on_bars += 1
+    assert on_bars > 2
 
 
 def test_a_long_title_still_fits(analysis: Analysis) -> None:
