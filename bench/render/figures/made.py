@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import fit_heading
@@ -46,7 +46,9 @@ def _clear_texts(axes: Axes) -> None:
     """Put a plain ground behind each text that stands on the axes: in the colour of its bar, else of the paper."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
 
-    measure = FigureCanvasAgg(axes.figure).get_renderer()
+    # matplotlib has no types for these.
+    canvas: Any = FigureCanvasAgg
+    measure = canvas(axes.figure).get_renderer()
     for text in axes.texts:
         box = text.get_window_extent(measure)
         middle = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
@@ -92,8 +93,8 @@ def test_warm_ups_of_a_resumed_campaign_stand_where_they_ran() -> None:
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "1", "2", "5", "3", "4"]
     assert [patch.get_x() for patch in axes.patches if isinstance(patch, Rectangle)] == [-0.5, 2.5]
     assert [row[0] for row in drawing.table[1:]] == ["0 (warm-up)", "1", "2", "5 (warm-up)", "3", "4"]
-    line = axes.lines[1].get_xdata()
-    assert list(line) == sorted(line), "a line leads from boot to boot as they ran"
+    line = np.asarray(axes.lines[1].get_xdata(), dtype=float)
+    assert (np.diff(line) > 0).all(), "a line leads from boot to boot as they ran"
     assert "another sitting" in drawing.how
 
 
