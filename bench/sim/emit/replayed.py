@@ -181,6 +181,8 @@ def _plan(
     stored: Stored, sittings: Sequence[_Sitting], seed: int
 ) -> tuple[tuple[Trial, ...], dict[str, tuple[Record | None, int]]]:
     """The new plan; and by trial id the stored record and the number of the sitting."""
+    # Whoever resumes warms only the cells up again of which trials remain.
+    planned = {(trial.cell.key, trial.block) for trial in stored.manifest.plan}
     by_place = {(record.trial.cell.key, record.trial.block): record for record in stored.records}
     plan: list[Trial] = []
     sent: dict[str, tuple[Record | None, int]] = {}
@@ -196,8 +198,9 @@ def _plan(
         for trial in added:
             name = trial.cell.scenario
             block = (*sitting.warmups[name], *sitting.blocks[name])[trial.block - first]
-            sent[trial.id] = by_place.get((trial.cell.key, block)), number
-        plan += added
+            if (trial.cell.key, block) in planned:
+                plan.append(trial.model_copy(update={"number": len(plan)}))
+                sent[plan[-1].id] = by_place.get((trial.cell.key, block)), number
     return tuple(plan), sent
 
 

@@ -15,6 +15,7 @@ from bench.records.campaign import read_campaign
 from bench.records.manifest import Manifest, SittingEntry
 from bench.records.record import Record
 from bench.render.report import write_report
+from bench.run.resume import warmed_again
 from bench.sim.emit.emission import emit
 from bench.sim.emit.replayed import read_stored, replayed_campaign, scenarios_of
 from bench.util.errors import CampaignError, UsageError
@@ -120,6 +121,24 @@ def test_trials_without_a_record_stay_without(stored: Path, tmp_path: Path) -> N
     assert len(new.plan) == len(manifest.plan)
     assert len(new.plan) - len(sent) == 10
     assert results(analyse(new, sent)) == results(analyse(*read_campaign(stored)))
+
+
+def test_an_interrupted_and_resumed_campaign_is_sent_again_whole(tmp_path: Path) -> None:
+    manifest = make_manifest()
+    before, rest = manifest.plan[:-2], manifest.plan[-2:]
+    further = warmed_again(manifest, rest)
+    assert 0 < len(further) < len({trial.cell for trial in manifest.plan}), "not every cell warms up again"
+    begun = [SittingEntry(started_at=f"2031-02-0{day}T04:05:06+00:00") for day in (3, 4)]
+    resumed = manifest.model_copy(update={"sittings": (begun[0],)}).with_sitting(begun[1], further)
+    sitting_of = {trial.id: int(trial not in before) for trial in resumed.plan}
+    records = [r.model_copy(update={"sitting": sitting_of[r.trial.id]}) for r in make_records(resumed, troubles=False)]
+    write_campaign(tmp_path / "stored", resumed, records)
+    new, sent = replay(tmp_path / "stored", tmp_path / "c")
+    assert len(new.plan) == len(sent) == len(records)
+    assert [trial.number for trial in new.plan] == list(range(len(records)))
+    warmed = {record.trial.cell.key for record in sent if record.trial.warmup and record.sitting == 1}
+    assert warmed == {trial.cell.key for trial in further}
+    assert results(analyse(new, sent)) == results(analyse(*read_campaign(tmp_path / "stored")))
 
 
 @pytest.mark.parametrize(
