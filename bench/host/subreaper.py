@@ -1,21 +1,21 @@
-"""prctl(2): whether this process, and not PID 1, becomes the parent of the orphans among its descendants."""
+"""Whether this process, and not PID 1, becomes the parent of the orphans among its descendants."""
 
 from __future__ import annotations
 
 import ctypes
-import os
 from typing import Final
+
+from bench.util.prctl import prctl
 
 # Of include/uapi/linux/prctl.h.
 _SET: Final = 36
 _GET: Final = 37
-_LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
 def is_subreaper() -> bool:
     """Whether this process adopts orphans. Raises OSError: the kernel has no such call."""
     answer = ctypes.c_int()
-    _call(_GET, ctypes.byref(answer))
+    prctl(_GET, ctypes.byref(answer))
     return bool(answer.value)
 
 
@@ -25,12 +25,4 @@ def set_subreaper(adopts: bool) -> None:
     Raises:
         OSError: the kernel has no such call.
     """
-    _call(_SET, ctypes.c_ulong(adopts))
-
-
-def _call(option: int, argument: object) -> None:
-    # prctl(2) takes unsigned longs, and the unused ones must be zero.
-    zeros = (ctypes.c_ulong(0),) * 3
-    if _LIBC.prctl(option, argument, *zeros) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"prctl: {os.strerror(number)}")
+    prctl(_SET, ctypes.c_ulong(adopts))

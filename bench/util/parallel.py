@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
+from bench.util.prctl import end_with
+
 _Result = TypeVar("_Result")
 
 _DISPLAY: Final = "rich.live"
@@ -97,14 +99,22 @@ def _copy(work: Callable[[], Any]) -> Iterator[IO[bytes]]:
 
 
 def _forked() -> int:
-    """As ``os.fork``; -1 where the host has no room for a copy, which only costs time."""
+    """As ``os.fork``, and the copy ends with its original; -1: the host has no room for one, which only costs time."""
+    original = os.getpid()
     with warnings.catch_warnings():
         # The threads of numpy's BLAS wait for work, and it has handlers of its own for copies.
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
-            return os.fork()
+            process = os.fork()
         except OSError:
             return -1
+    if not process:
+        # An original that is killed cannot end its copy, which would draw on for nobody.
+        try:
+            end_with(original)
+        except OSError:
+            os._exit(1)
+    return process
 
 
 def _work_and_exit(work: Callable[[], Any], reader: int, writer: int, mask: Iterable[int]) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import os
 import signal
+import subprocess
+import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -80,6 +83,39 @@ def test_signals_are_as_before_and_end_a_copy(tmp_path: Path) -> None:
 
     assert shared_out(8, work) == [before] * 8
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+
+
+_DRAWS_FOR_EVER = """
+import os, pathlib, signal, sys
+from bench.util import parallel
+
+def work(number):
+    pathlib.Path(sys.argv[1], str(os.getpid())).touch()
+    signal.pause()
+
+parallel.can_share = lambda: True
+parallel.shared_out(8, work)
+"""
+
+
+def _is_gone(pid: int) -> bool:
+    """Whether a process has ended; who adopts it may not have looked yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in {"Z", "X"}
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def test_a_copy_ends_with_an_original_that_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", _DRAWS_FOR_EVER, str(tmp_path)]) as original:
+        wait_for(tmp_path, 2)
+        original.kill()
+    (copy,) = {int(file.name) for file in tmp_path.iterdir()} - {original.pid}
+    try:
+        wait_until(lambda: _is_gone(copy), "the end of the copy")
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(copy, signal.SIGKILL)
 
 
 @pytest.mark.usefixtures("sharing")
