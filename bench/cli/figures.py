@@ -9,19 +9,23 @@ import typer
 
 from bench.cli.completing import complete_results
 from bench.cli.console import console
-from bench.cli.options import ShownTargets
+from bench.cli.loading import timed_directory
+from bench.cli.messages import note
+from bench.cli.options import HistoryBranchName, HistoryRepository, ShownTargets, history_branch
 from bench.cli.progress import waiting
 from bench.deck.figures import figures_of
+from bench.deck.history import HistoryBranch
 from bench.render.figure_files import check_figures_place, write_figures
+from bench.render.figures.font import font_notes
 from bench.render.figures.style import STYLES
 from bench.scenario.targets import split_labels
 from bench.util.errors import UsageError
 from bench.util.paths import is_file
 
 Place = Annotated[
-    Path,
+    Path | None,
     typer.Argument(
-        metavar="PATH",
+        metavar="[PATH]",
         help="Directory of a campaign, a gate, a history, or an answer or a sweep of `boxbench simulate`; "
         "file of a model.",
         autocompletion=complete_results,
@@ -40,16 +44,24 @@ Only = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", metavar="DIR", help="Where they are written.", show_default="PATH/figures-STYLE"),
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="DIR",
+        help="Where they are written.",
+        show_default="PATH/figures-STYLE; of a branch in reports/out",
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Write into a directory that holds other files, too.")]
 
 
 def figures(
-    path: Place,
+    path: Place = None,
     style: StyleName = "talk",
     only: Only = None,
     targets: ShownTargets = None,
+    branch: HistoryBranchName = None,
+    repository: HistoryRepository = None,
     out: Out = None,
     force: Force = False,
 ) -> None:
@@ -59,10 +71,29 @@ def figures(
     """
     if style not in STYLES:
         raise UsageError(f"--style {style}: there is no such style", hint=f"there are {', '.join(STYLES)}")
-    place = out or (path.with_name(f"{path.stem}-figures-{style}") if is_file(path) else path / f"figures-{style}")
+    source = _source(path, history_branch(branch, repository))
+    place = out or _place(source, style)
     check_figures_place(place, force=force)
     with waiting(console(stderr=True), "drawing the figures"):
-        found = figures_of(path, STYLES[style], only=only or (), targets=split_labels(targets) if targets else ())
+        found = figures_of(source, STYLES[style], only=only or (), targets=split_labels(targets) if targets else ())
         files = write_figures(place, found, force=force, all_of_them=not only)
+    for line in font_notes(found):
+        note(line)
     for file in files:
         print(file)
+
+
+def _source(path: Path | None, branch: HistoryBranch | None) -> Path | HistoryBranch:
+    """Of what figures are made. Raises UsageError: of nothing, or of two things."""
+    if path is None and branch is None:
+        raise UsageError("there is nothing to draw", hint="name a directory, the file of a model, or --branch NAME")
+    if path is not None and branch is not None:
+        raise UsageError(f"{path} and --branch {branch.name} are two places", hint="give one of them")
+    return branch or path or Path()
+
+
+def _place(source: Path | HistoryBranch, style: str) -> Path:
+    """Beside what is drawn; figures of a branch are in a directory of their own."""
+    if isinstance(source, HistoryBranch):
+        return timed_directory(f"figures-{style}")
+    return source.with_name(f"{source.stem}-figures-{style}") if is_file(source) else source / f"figures-{style}"

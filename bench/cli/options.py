@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from bench.cli.completing import complete_results, complete_scenarios, complete_
 from bench.scenario.model import MOST_BLOCKS
 from bench.scenario.options import check_accel
 from bench.util.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.deck.history import HistoryBranch
 
 
 def some_targets(text: str) -> str:
@@ -98,6 +101,25 @@ ShownTargets = Annotated[
         show_default="as many as there is room for",
     ),
 ]
+HistoryBranchName = Annotated[
+    str | None,
+    typer.Option("--branch", metavar="NAME", help="A git branch that holds a history.", show_default=False),
+]
+HistoryRepository = Annotated[
+    Path | None,
+    typer.Option("--repository", metavar="DIR", help="Git repository of --branch.", show_default="this directory"),
+]
+
+
+def history_branch(name: str | None, repository: Path | None) -> HistoryBranch | None:
+    """The history that --branch and --repository name. Raises UsageError: there is a repository without a branch."""
+    from bench.deck.history import HistoryBranch as Branch  # noqa: PLC0415 - the commands that need it load it anyway
+
+    if repository is not None and name is None:
+        raise UsageError(f"--repository {repository} has no effect without --branch", hint="add --branch NAME")
+    return None if name is None else Branch(name, repository or Path())
+
+
 Accel = Annotated[
     str,
     typer.Option(

@@ -12,7 +12,7 @@ from bench.cli.completing import complete_results
 from bench.cli.console import console
 from bench.cli.loading import timed_directory
 from bench.cli.messages import note
-from bench.cli.options import ShownTargets
+from bench.cli.options import HistoryBranchName, HistoryRepository, ShownTargets, history_branch
 from bench.cli.progress import waiting
 from bench.deck.figures import check_targets
 from bench.deck.formats import ALL, FORMATS, is_missing, read_formats, write_deck
@@ -33,16 +33,6 @@ Places = Annotated[
         autocompletion=complete_results,
         show_default=False,
     ),
-]
-Branch = Annotated[
-    str | None,
-    typer.Option(
-        "--branch", metavar="NAME", help="A git branch that holds a history: a part, too.", show_default=False
-    ),
-]
-Repository = Annotated[
-    Path | None,
-    typer.Option("--repository", metavar="DIR", help="Git repository of --branch.", show_default="this directory"),
 ]
 FormatNames = Annotated[
     str, typer.Option("--format", "-f", metavar="NAMES", help=f"Some of {', '.join(FORMATS)}, or {ALL}.")
@@ -68,16 +58,14 @@ def slides(
     formats: FormatNames = ALL,
     template: Template = None,
     targets: ShownTargets = None,
-    branch: Branch = None,
-    repository: Repository = None,
+    branch: HistoryBranchName = None,
+    repository: HistoryRepository = None,
     out: Out = None,
 ) -> None:
     """The same slides in each format: deck.html (keyboard, notes window, works offline), deck.pdf, deck.pptx,
     and Markdown for Marp and Quarto. Numbers of two parts are never pooled or compared.
     """
-    if repository is not None and branch is None:
-        raise UsageError(f"--repository {repository} has no effect without --branch", hint="add --branch NAME")
-    history = None if branch is None else HistoryBranch(branch, repository or Path())
+    history = history_branch(branch, repository)
     names = _formats(formats, template)
     place = out or _place(paths or [], history)
     check_place(place)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.analysis.analyse import analyse
-from bench.deck.history import check_command, checked_history
+from bench.deck.history import HistoryBranch, check_command, checked_history
 from bench.deck.reading import Kind, kind_of
 from bench.deck.simulated import model_name
 from bench.gate.block_ratios import block_ratios
@@ -18,18 +18,19 @@ from bench.gate.result import read_result
 from bench.records.campaign import read_campaign
 from bench.render.commands.gate_page import gate_figures
 from bench.render.commands.sweep import drawings as sweep_drawings
-from bench.render.figures import Figure, campaign_drawings
+from bench.render.figures import LEAST_BOXES, Figure, campaign_drawings
 from bench.render.figures.base import Drawing, finish
 from bench.render.figures.foot import with_foot
 from bench.render.figures.history import draw as draw_series
 from bench.render.figures.settings import styled
-from bench.render.figures.shown import check_choice, choosing
+from bench.render.figures.shown import check_choice, choice_words, choosing
 from bench.render.figures.simulation_check import draw as draw_check
 from bench.render.figures.stages import draw_stages
 from bench.render.figures.style import Style, style_in_use, using
 from bench.render.simulation.drawings import answer_drawings
 from bench.render.simulation.read import read_answer, read_sweep_results
 from bench.render.simulation.skeleton import SIMULATED
+from bench.render.text import clean
 from bench.sim.answer.answer import Answer
 from bench.sim.model.file import model_digest, read_model
 from bench.util.errors import UsageError
@@ -38,10 +39,14 @@ Finish = Callable[[], Figure]
 """Makes a figure of a drawing, which takes longer than to draw it."""
 
 
+Place = Path | HistoryBranch
+"""Where figures come from."""
+
+
 def figures_of(
-    path: Path, style: Style, *, only: Sequence[str] = (), targets: Sequence[str] = ()
+    place: Place, style: Style, *, only: Sequence[str] = (), targets: Sequence[str] = ()
 ) -> tuple[Figure, ...]:
-    """Every figure of a directory, with a PNG of each; their order is that of all figures, whichever are wanted.
+    """Every figure of a place, with a PNG of each; their order is that of all figures, whichever are wanted.
 
     Args:
         only: names of figures, or their ends: ``hello-ecdf`` or ``ecdf``; all when empty. Others are not finished.
@@ -53,31 +58,58 @@ def figures_of(
     """
     names: list[str] = []
     figures: list[Figure] = []
-    check_targets(path, targets)
+    check_targets(place, targets)
     with styled(), using(style), choosing(targets):
-        for order, (name, finished) in enumerate(_READERS[kind_of(path)](path), start=1):
+        for order, (name, finished) in enumerate(_finishers(place), start=1):
             names.append(name)
             if not only or any(_is_meant(name, wanted) for wanted in only):
-                figures.append(replace(finished(), order=order))
+                figures.append(replace(finished(), order=order, again=_command(place, style, name)))
     if not names:
         raise UsageError(
-            f"{path} has no figures: no boot of it has a result",
-            hint=f"`boxbench report {shlex.quote(str(path))}` says why",
+            f"{_said(place)} has no figures: no boot of it has a result",
+            hint=f"`boxbench report {shlex.quote(_said(place))}` says why",
         )
     for wanted in only:
         if not any(_is_meant(name, wanted) for name in names):
-            raise UsageError(f"--only {wanted}: {path} has no such figure", hint=f"it has {', '.join(names)}")
+            raise _missing(place, wanted, names, targets)
     return tuple(figures)
 
 
-def check_targets(path: Path, targets: Sequence[str]) -> None:
-    """Raises UsageError: targets are named, and the directory is no campaign, or has no box of one of them."""
-    if targets and kind_of(path) != "campaign":
+def _finishers(place: Place) -> Iterator[tuple[str, Finish]]:
+    return _of_history(place) if isinstance(place, HistoryBranch) else _READERS[kind_of(place)](place)
+
+
+def _said(place: Place) -> str:
+    return f"the branch {place.name}" if isinstance(place, HistoryBranch) else str(place)
+
+
+def _command(place: Place, style: Style, name: str) -> str:
+    """The command that draws one figure again, with the choice of boxes in use."""
+    where = place.words if isinstance(place, HistoryBranch) else (str(place),)
+    return shlex.join(["boxbench", "figures", *where, "--style", style.name, "--only", name, *choice_words()])
+
+
+def _missing(place: Place, wanted: str, names: Sequence[str], targets: Sequence[str]) -> UsageError:
+    """Says whether the figure needs more boxes than are shown, or is not known."""
+    there = f"it has {', '.join(names)}"
+    least = next((count for kind, count in LEAST_BOXES.items() if _is_meant(f"-{wanted}", kind)), None)
+    if least is None:
+        return UsageError(f"--only {wanted}: {_said(place)} has no such figure", hint=there)
+    few = f"of {', '.join(map(clean, targets))} are fewer" if targets else f"{_said(place)} has fewer"
+    more = "name more targets with -t, or leave -t out" if targets else f"add targets with `boxbench run`; {there}"
+    return UsageError(f"--only {wanted}: this figure needs at least {least} boxes that were ready; {few}", hint=more)
+
+
+def check_targets(place: Place, targets: Sequence[str]) -> None:
+    """Raises UsageError: targets are named, and the place is no campaign, or has no box of one of them."""
+    if not targets:
+        return
+    if isinstance(place, HistoryBranch) or kind_of(place) != "campaign":
         raise UsageError(
-            f"--targets has no effect on {path}: it holds no campaign", hint="leave --targets out, or name a campaign"
+            f"--targets has no effect on {_said(place)}: it holds no campaign",
+            hint="leave --targets out, or name a campaign",
         )
-    if targets:
-        check_choice(analyse(*read_campaign(path)), targets)
+    check_choice(analyse(*read_campaign(place)), targets)
 
 
 def _is_meant(name: str, wanted: str) -> bool:
@@ -94,9 +126,9 @@ def _of_gate(path: Path) -> Iterator[tuple[str, Finish]]:
     return ((figure.name, partial(replace, figure)) for figure in figures)
 
 
-def _of_history(path: Path) -> Iterator[tuple[str, Finish]]:
-    checked = checked_history(path)
-    command = check_command(path)
+def _of_history(place: Place) -> Iterator[tuple[str, Finish]]:
+    checked = checked_history(place)
+    command = check_command(place)
 
     def drawings() -> Iterator[Drawing]:
         for number, series in enumerate(checked.series):

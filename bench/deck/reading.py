@@ -22,6 +22,7 @@ from bench.gate.model import RESULT
 from bench.history.store import SUFFIX
 from bench.records.campaign import read_campaign
 from bench.records.manifest import MANIFEST
+from bench.render.figures.shown import choice_words
 from bench.render.simulation.page import JSON
 from bench.sim.sweep.run import RESULTS
 from bench.sim.sweep.store import MANIFEST as SWEEP
@@ -79,7 +80,7 @@ def deck_of(paths: Sequence[Path], *, png: bool = True, branch: HistoryBranch | 
         subtitle=shortened(" · ".join(dict.fromkeys(part.subtitle for part in parts)), 200),
         slides=with_pictures(slides) if png else tuple(slides),
         date=max((part.date for part in parts), default=""),
-        source=shlex.join(["boxbench", "slides", *map(str, paths), *(branch.words if branch else ())]),
+        source=shlex.join(["boxbench", "slides", *map(str, paths), *choice_words(), *(branch.words if branch else ())]),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -56,6 +56,10 @@ _DRAWERS: Final[tuple[Draw, ...]] = (
     blocks.draw,
     preparation.draw,
 )
+
+
+LEAST_BOXES: Final[Mapping[str, int]] = {"ladder": ladder.MIN_RUNGS, "ratios": 2, "exercise": 2}
+"""How many boxes that were ready a kind of figure needs, if more than one."""
 
 
 def campaign_figures(

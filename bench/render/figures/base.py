@@ -45,7 +45,8 @@ class Figure:
         kind: the shape of the data; see ``bench.render.figures.data.CONVENTIONS``.
         data: the numbers.
         notes: for a speaker: interval, n, caveat; several sentences.
-        foot: host, date, accelerator, n, command and digest of the data.
+        foot: host, date, accelerator, n, commands that measure it again, and digest of the data.
+        again: the command that draws this very figure again; empty where a report draws it.
         light_png: None unless asked for.
         drawing: for writers that draw it again, as into a PDF file; None unless asked for.
     """
@@ -64,6 +65,7 @@ class Figure:
     topic: str = ""
     notes: str = ""
     foot: str = ""
+    again: str = ""
     style: str = PAGE.name
     data: FigureData = NO_DATA
     drawing: Drawing | None = field(default=None, compare=False, repr=False)

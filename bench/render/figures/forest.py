@@ -57,7 +57,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     cells = [row.other for row in found[0][1]]
     title, metric = start_sentence(analysis, scenario, cells), headline(entry)
     drawing = plot(scenario, found, f"{scenario}-ratios", "how many times", _HOW, title=title)
-    return replace(drawing, notes=notes_of(analysis, cells, metric))
+    return replace(drawing, notes=" ".join(filter(None, (notes_of(analysis, cells, metric), drawing.notes))))
 
 
 def _memory(analysis: Analysis, scenario: str) -> tuple[str, Metric]:
@@ -66,11 +66,18 @@ def _memory(analysis: Analysis, scenario: str) -> tuple[str, Metric]:
     return ("memory held by all boxes", memory_metric(many[0])) if many else ("memory, PSS", MEMORY)
 
 
-def plot(scenario: str, found: Groups, name: str, what: str, how: str, *, title: str) -> Drawing:
-    """Draw groups of ratios, one row per ratio, as many as there is room for. ``found`` is not empty."""
+def plot(
+    scenario: str, found: Groups, name: str, what: str, how: str, *, title: str, most: int | None = None
+) -> Drawing:
+    """Draw groups of ratios, one row per ratio, as many as there is room for. ``found`` is not empty.
+
+    Args:
+        most: groups that there is room for, whatever the style.
+    """
     topic = f"{scenario}: {what} {_base_label(found[0][1])}"
-    every, found = len(found), _fitting(found)
-    part = f"{len(found)} of {every} metrics" if len(found) < every else ""
+    every, found = found, _fitting(found[:most])
+    part = f"{len(found)} of {len(every)} metrics" if len(found) < len(every) else ""
+    rest = f"No room for {', '.join(group for group, _ in every[len(found) :])}." if part else ""
     cells = [row.other for _, rows in found for row in rows]
     count = sum(len(rows) for _, rows in found)
     longest = max(len(ratio_text(row)) for _, rows in found for row in rows)
@@ -87,11 +94,13 @@ def plot(scenario: str, found: Groups, name: str, what: str, how: str, *, title:
         scenario=scenario,
         title=title,
         alt=_alt(found),
-        how=how + thin_note([one.ratio.n for _, rows in found for one in rows if one.ratio], "blocks"),
+        how=f"{how} {rest}".rstrip()
+        + thin_note([one.ratio.n for _, rows in found for one in rows if one.ratio], "blocks"),
         canvas=figure,
         table=_table(found),
         kind="ratios",
         topic=topic,
+        notes=rest,
         data=ratios(found),
     )
 

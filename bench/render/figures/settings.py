@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from typing import Any, Final
 
 from bench.render.palette import GRID, INK, MUTED, PAPER
 
+FONT: Final = "DejaVu Sans"
+"""The font in which figures are measured and drawn. matplotlib brings it along; see ``bench.render.figures.font``."""
 _SALT: Final = "boxbench"
 
 
@@ -19,7 +22,7 @@ def styled() -> Iterator[None]:
     import matplotlib.backends.backend_agg  # noqa: PLC0415 - before this process is copied for the figures
     import matplotlib.backends.backend_svg  # noqa: PLC0415
 
-    with mpl.rc_context(), warnings.catch_warnings():
+    with mpl.rc_context(), warnings.catch_warnings(), _quiet_about_fonts():
         # A character that the font lacks is drawn as a box. It must not stop the report.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         mpl.rcdefaults()
@@ -28,11 +31,23 @@ def styled() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _quiet_about_fonts() -> Iterator[None]:
+    """matplotlib says once per text that a font is missing."""
+    log = logging.getLogger("matplotlib.font_manager")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
 def _style() -> Mapping[str, Any]:
     return {
         "svg.fonttype": "none",
         "svg.hashsalt": _SALT,
-        "font.family": "DejaVu Sans",
+        "font.family": FONT,
         "font.size": 10,
         "text.color": INK,
         "text.parse_math": False,

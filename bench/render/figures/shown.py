@@ -36,6 +36,11 @@ def choosing(targets: Sequence[str]) -> Iterator[None]:
         _CHOICE.reset(token)
 
 
+def choice_words() -> tuple[str, ...]:
+    """The options that make the choice in use again on a command line; none without a choice."""
+    return ("--targets", ",".join(_CHOICE.get())) if _CHOICE.get() else ()
+
+
 def check_choice(analysis: Analysis, targets: Sequence[str]) -> None:
     """Raises UsageError: the campaign has no box of one of these names."""
     every = [cell for scenario in analysis.manifest.scenarios for cell in analysis.cells(scenario)]

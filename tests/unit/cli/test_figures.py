@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,13 +11,15 @@ import pytest
 
 from bench.gate.model import Verdict
 from bench.gate.result import write_result
+from bench.history.git import BranchStore
 from bench.history.store import DirectoryStore, add_line
+from bench.render.figures import settings
 from bench.sim.model.file import write_model
 from bench.util.errors import ExitCode
 from tests.commands import boxbench
 from tests.factories import DOCKER, PROCESS, make_manifest, make_records, write_campaign
 from tests.gates import gate_result, gate_row
-from tests.histories import make_history
+from tests.histories import git, make_history
 from tests.unit.sim.sweep.sweeps import small_model
 
 PUBLISHED = Path(__file__).parents[3] / "reports" / "published" / "2026-11-27-web-service"
@@ -77,6 +80,57 @@ def test_each_kind_of_input_has_figures(
         assert stem.endswith(f"-{name}")
     assert figures("m.json") == ExitCode.OK
     assert names(Path("m-figures-talk"))
+
+
+@pytest.mark.host
+def test_a_history_on_a_branch(figures: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("repo").mkdir()
+    git(Path("repo"), "init", "-q", "-b", "main")
+    git(Path("repo"), "commit", "-q", "--allow-empty", "-m", "begin")
+    for line in make_history([100.0] * 12 + [130.0] * 12):
+        add_line(BranchStore(Path("repo"), "kept"), line)
+    branch = ("--branch", "kept", "--repository", "repo")
+    assert figures(*branch, "-o", "f") == ExitCode.OK, capsys.readouterr().err
+    (file,) = Path("f").glob("*-history-0.talk.json")
+    about = json.loads(file.read_text())
+    assert "boxbench history check --branch kept --repository repo" in about["source"]
+    assert about["again"].startswith("boxbench figures --branch kept --repository repo --style talk --only history-0")
+    for words, why in (
+        (("--branch", "none", "--repository", "repo"), "there is no history in branch none"),
+        (("--repository", "repo"), "--repository repo has no effect without --branch"),
+        (("c", *branch), "c and --branch kept are two places"),
+        (("-t", "docker", *branch), "--targets has no effect on the branch kept"),
+        ((), "there is nothing to draw"),
+    ):
+        assert figures(*words, "-o", "other") != ExitCode.OK
+        assert why in " ".join(capsys.readouterr().err.split())
+        assert not Path("other").exists()
+
+
+def test_a_letter_that_the_font_lacks_is_told_and_kept_as_text(
+    figures: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = make_manifest(("hello",), (PROCESS, DOCKER), blocks=8, warmups=0)
+    made = make_records(manifest, (PROCESS, DOCKER), troubles=False)
+    host = {**manifest.host, "cpu_model": "\u9f8d\u82af 3C5000"}
+    write_campaign(Path("c"), manifest.model_copy(update={"host": host}), made)
+    assert figures("c", "--only", "ratios") == ExitCode.OK
+    said = " ".join(capsys.readouterr().err.split())
+    assert "DejaVu Sans, has no \u82af \u9f8d: PNG files show a box" in said
+    assert "\u9f8d\u82af 3C5000" in next(Path("c").glob("figures-talk/*.talk.svg")).read_text(encoding="utf-8")
+
+
+def test_a_missing_font_is_told_and_its_text_is_there(
+    figures: Call, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign(Path("c"))
+    monkeypatch.setattr(settings, "FONT", "No Such Sans")
+    assert figures("c", "--only", "ratios") == ExitCode.OK
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the font No Such Sans is not installed: DejaVu Sans stands for it" in said
+    assert "install fonts-dejavu-core" in said
+    assert "findfont" not in said
+    assert "docker" in next(Path("c").glob("figures-talk/*.talk.svg")).read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_drawn_is_named(figures: Call, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,10 @@ from bench.deck.simulated import model_name
 from bench.history.acknowledge import FILE
 from bench.history.store import DirectoryStore, add_line
 from bench.render.figures import base
+from bench.render.figures.shown import choosing
 from bench.render.figures.style import TALK
 from bench.util.errors import UsageError
+from tests.commands import boxbench
 from tests.histories import make_history
 
 
@@ -48,6 +52,30 @@ def test_a_user_chooses_the_boxes(campaign: Path, tmp_path: Path) -> None:
     add_line(DirectoryStore(tmp_path / "history"), make_history([100.0])[0])
     with pytest.raises(UsageError, match="it holds no campaign"):
         figures_of(tmp_path / "history", TALK, targets=("docker",))
+
+
+def test_a_figure_names_the_command_that_draws_it_again(
+    campaign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (figure,) = figures_of(campaign, TALK, only=("ecdf",), targets=("docker", "process"))
+    words = shlex.split(figure.again)
+    assert words[:1] == ["boxbench"]
+    assert boxbench(monkeypatch, *words[1:], "--out", tmp_path / "f") == 0
+    (svg,) = (tmp_path / "f").glob("*.talk.svg")
+    assert svg.read_text() == figure.light_svg
+    assert json.loads(svg.with_suffix(".json").read_text())["again"] == figure.again
+    with choosing(("docker",)):
+        assert shlex.split(deck_of([campaign], png=False).source)[-2:] == ["--targets", "docker"]
+    assert "--targets" not in deck_of([campaign], png=False).source
+
+
+def test_a_figure_that_needs_more_boxes_says_how_many(campaign: Path) -> None:
+    with pytest.raises(UsageError, match="this figure needs at least 4 boxes that were ready") as error:
+        figures_of(campaign, TALK, only=("ladder",), targets=("docker",))
+    assert "of docker are fewer" in str(error.value)
+    assert "-t" in error.value.hint
+    with pytest.raises(UsageError, match="needs at least 4 boxes"):
+        figures_of(campaign, TALK, only=("hello-ladder",))
 
 
 def test_figures_and_slides_of_a_history_have_the_same_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from matplotlib.text import Text
 from matplotlib.textpath import TextPath
 
 from bench.analysis.analyse import analyse
+from bench.analysis.metrics import headline
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.render.figures import blocks, campaign_figures, forest
@@ -20,6 +21,7 @@ from bench.render.figures.base import recoloured, with_variables
 from bench.render.figures.fitted_text import text_width_in
 from bench.render.figures.labels import legend_columns, row_label, variant
 from bench.render.figures.settings import styled
+from bench.render.figures.style import TALK, using
 from bench.render.palette import PALETTE
 from tests.factories import DOCKER, LIBVIRT, PROCESS, SIX, THREE, make_manifest, make_records
 from tests.residents import make_residents
@@ -53,6 +55,19 @@ def test_nothing_to_compare_draws_no_forest() -> None:
     manifest = make_manifest(("hello",), blocks=3)
     with styled():
         assert forest.draw(analyse(manifest, make_records(manifest)), "hello") is None
+
+
+def test_a_forest_says_of_how_many_metrics_it_has_room_for_which(analysis: Analysis) -> None:
+    groups = [(f"metric {number}", metric) for number, metric in enumerate([headline(analysis.scenario("hello"))] * 12)]
+    found = forest.compared(analysis, "hello", groups)
+    with styled():
+        drawing = forest.plot("hello", found, "hello-exercise", "exercise, times", "How.", title="T", most=8)
+    assert "8 of 12 metrics" in drawing.canvas.texts[1].get_text()
+    rest = "No room for metric 8, metric 9, metric 10, metric 11."
+    assert (drawing.how, drawing.notes) == (f"How. {rest}", rest)
+    with styled(), using(TALK):
+        talk = forest.plot("hello", found, "hello-exercise", "exercise, times", "How.", title="T", most=8)
+    assert "2 of 12 metrics" in " ".join(talk.canvas.texts[1].get_text().split())
 
 
 def test_only_warm_ups_are_shaded() -> None:

@@ -137,6 +137,8 @@ def test_the_commands_of_every_sitting_can_be_pasted(warmups: int) -> None:
     view = build_view(analyse(manifest, make_records(manifest, THREE)))
     text = "\n".join(redo_lines(manifest))
     assert text in to_markdown(view)
+    (figure,) = campaign_figures(analyse(manifest, make_records(manifest, THREE)), only=["hello-ecdf"])
+    assert " && ".join(redo_lines(manifest)) in figure.foot, "all of its sittings are measured again"
     origin = OriginEntry(source="replayed", name="c", digest="sha256:0", given="", place="", boxbench="1")
     replayed = manifest.model_copy(update={"origin": origin})
     assert len(redo_lines(replayed)) == 1, "such a campaign cannot be resumed"

@@ -11,9 +11,10 @@ import pytest
 from bench.plan.trials import Cell
 from bench.render.figures import shown as module
 from bench.render.figures.canvas import canvas
+from bench.render.figures.data import Column, FigureData
 from bench.render.figures.fitted_text import _words, cut, halves, text_width_in
 from bench.render.figures.settings import styled
-from bench.render.figures.shown import shown
+from bench.render.figures.shown import left_out, shown
 from bench.render.figures.style import PAGE, TALK, using
 
 
@@ -76,6 +77,21 @@ def test_a_number_and_its_unit_are_on_one_line() -> None:
         "12 boots",
     ]
     assert halves("it takes 188 ms so") == ("it takes", "188 ms so")
+
+
+def test_a_sentence_counts_the_boxes_that_the_figure_shows() -> None:
+    """A ledger on a stage shows one number of boxes, where other figures show two."""
+    there = cells(["docker", "runc", "libvirt"], residents(1, 4, 16))
+    analysis = cast(Any, SimpleNamespace(cells=lambda _: tuple(there)))
+
+    def of(*rows: tuple[str, ...], columns: tuple[str, ...] = ("box",)) -> str:
+        return left_out(analysis, "hello", FigureData(tuple(Column(name, "") for name in columns), rows))
+
+    drawn = [(f"{box} residents=16",) for box in ("docker", "runc", "libvirt")]
+    assert of(*drawn).startswith("3 of 9 boxes shown; not shown: docker residents=1, docker residents=4,")
+    pair = [("docker residents=1", "runc residents=1")]
+    assert of(*pair, columns=("box", "baseline")).startswith("2 of 9 boxes shown")
+    assert of(("docker",)) == "", "names without a level tell nothing: a page shows all boxes"
 
 
 def test_a_line_that_is_too_long_ends_with_a_whole_word() -> None:
