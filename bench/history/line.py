@@ -21,7 +21,7 @@ from bench.analysis.sources import marked, refuse_unmeasured
 from bench.instructions.model import ACCEL
 from bench.records.manifest import Manifest
 from bench.records.record import Record
-from bench.scenario.fields import Int64
+from bench.scenario.fields import Int64, Label
 from bench.scenario.validation import first_problem
 from bench.util.errors import UsageError
 
@@ -136,9 +136,9 @@ class Line(_Frozen):
     boxbench: str
     """The version that measured."""
     host: dict[str, str] = {}
-    accel: dict[str, str]
-    cells: dict[str, dict[str, Point]]
-    counted: dict[str, CountInputs] = {}
+    accel: dict[Label, str]
+    cells: dict[Label, dict[str, Point]]
+    counted: dict[Label, CountInputs] = {}
 
     @field_validator("fingerprint")
     @classmethod

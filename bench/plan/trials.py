@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from bench.scenario.fields import Int64
+from bench.scenario.fields import Int64, Label
 from bench.scenario.first_start import is_first_start
 
 FIRST_START: Final = "first start"
@@ -21,7 +21,7 @@ class Cell(BaseModel):
 
     scenario: str
     """The scenario's name."""
-    target: str
+    target: Label
     """The target's label, options included: ``libvirt`` or ``libvirt[console=serial]``."""
     accel: str
     """``native`` (no VM), ``kvm``, ``tcg`` or ``icount``. Cells of different accelerators are never pooled."""

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from bench.scenario.allowed_differences import FactName
+from bench.scenario.fields import Label
 from bench.scenario.target_table import Kind
 
 Status = Literal["equal", "unequal", "declared", "unknown", "same", "differs"]
@@ -19,7 +20,7 @@ class Inspection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    box: str
+    box: Label
     kind: Kind
     inspected_at: str
     """ISO 8601, UTC. May be before the campaign: an inspection is cached until something it depends on changes."""
@@ -44,9 +45,9 @@ class Finding(BaseModel):
     """The judgement on it."""
     asked: str | None
     """The value that every box should have; None for facts that are only reported."""
-    seen: dict[str, str | None]
+    seen: dict[Label, str | None]
     """By box, in the canonical form of ``bench.certificate.facts``; None when the box sent no value."""
-    why: dict[str, str] = {}
+    why: dict[Label, str] = {}
     """By box whose value differs: the reason."""
     declared: str = ""
     """The reason that the scenario gives for the difference."""
@@ -59,9 +60,9 @@ class Certificate(BaseModel):
 
     scenario: str
     """The scenario's name."""
-    boxes: dict[str, str]
+    boxes: dict[Label, str]
     """The boxes that were inspected, with the time of the inspection."""
-    silent: dict[str, str] = {}
+    silent: dict[Label, str] = {}
     """The boxes without an agent, with the consequence."""
     findings: tuple[Finding, ...]
     """One for each fact that was compared."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from bench.plan.trials import Trial
 from bench.records import results
 from bench.records.certificate import Certificate
-from bench.scenario.fields import Int64
+from bench.scenario.fields import Int64, Label
 from bench.scenario.model import LoadedScenario, Scenario
 from bench.scenario.secrets import without_secrets
 from bench.scenario.validation import first_problem
@@ -146,7 +146,7 @@ class PreparationPart(BaseModel):
 
     scenario: str
     """Empty: for every scenario."""
-    target: str
+    target: Label
     """With its options, and `` (first start)`` behind it where it is one; empty: for every target."""
     name: str
     """As of a step."""
@@ -207,7 +207,7 @@ class Manifest(BaseModel):
     """By name."""
     images: dict[str, ImageEntry]
     """By scenario."""
-    targets: dict[str, dict[str, str]]
+    targets: dict[Label, dict[str, str]]
     """By cell box (``docker``, ``libvirt/tcg``): versions, machine type, disk format, cache mode."""
     certificates: dict[str, Certificate] = {}
     """By scenario; empty in older campaigns. Part of the manifest, since whoever judges the records needs them."""

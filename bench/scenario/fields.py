@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
@@ -25,6 +26,21 @@ FORMS: Final = {
     VALUE_NAME: 'use a–z, 0–9, ".", "_" and "-", and end it in its unit: _ns, _bytes or _per_s',
 }
 """By pattern, the instruction in the error for text that does not match it."""
+
+
+_TRUTH: Final = re.compile(r"=(True|False)(?=[,\]])")
+
+
+def canonical_label(text: str) -> str:
+    """A label, or a text that begins with one, as a user types it: ``docker[seccomp=false]``, as YAML writes it.
+
+    Older records have ``docker[seccomp=False]``. They are read as if they had the other.
+    """
+    return _TRUTH.sub(lambda found: found[0].lower(), text) if "[" in text else text
+
+
+Label = Annotated[str, AfterValidator(canonical_label)]
+"""The label of a target, alone or in the name of a box or the key of a cell."""
 
 
 class Strict(BaseModel):

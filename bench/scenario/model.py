@@ -23,6 +23,7 @@ from bench.scenario.fields import (
     USER_INPUT,
     Bytes,
     DurationNs,
+    Label,
     Strict,
 )
 from bench.scenario.first_start import FirstStart
@@ -132,7 +133,7 @@ class Scenario(Strict):
         TargetSpec(target="libvirt"),
     )
     """Ways to make boxes, with or without options: ``docker``, or ``{target: docker, options: {network: host}}``."""
-    baseline: str = "docker"
+    baseline: Label = "docker"
     """The label of the target that the others are compared with."""
     headline: Headline = "ready"
     """The endpoint whose time answers the question."""

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from bench.scenario.fields import Strict
+from bench.scenario.fields import Strict, canonical_label
 from bench.scenario.options import refuse
 from bench.scenario.target_table import problems_of
 from bench.scenario.validation import Fault, fault
@@ -39,7 +39,7 @@ class TargetSpec(Strict):
     def label(self) -> str:
         """``libvirt`` or ``libvirt[console=serial]``."""
         inner = ",".join(f"{key}={self.options[key]}" for key in sorted(self.options))
-        return f"{self.target}[{inner}]" if inner else self.target
+        return canonical_label(f"{self.target}[{inner}]") if inner else self.target
 
 
 def parse_target(text: str) -> TargetSpec:

@@ -73,7 +73,7 @@ _NONE: Final = {"interval": "requested at once", "keep_alive": "boxes not kept"}
 _USUAL: Final = ("within", "uniform")
 """A rule that matters for counts per minute alone; the page has it."""
 _READING: Final = (
-    "Square brackets are 95 % bands over what the data leave open, noise, and samples of uncertain parameters. "
+    "Square brackets are 95 % bands over what the data leave open, noise, and random sets of uncertain parameters. "
     "Beyond the data they are wider, from four times on above all on the worse side: (4.00×) is four times the largest "
     "measured value.",
 )
@@ -133,7 +133,7 @@ def first_quantity(results: SweepResults) -> str:
 
 def provenance(results: SweepResults) -> str:
     """The line that says what the numbers come from."""
-    samples = "" if results.samples is None else f" · {results.samples} samples"
+    samples = "" if results.samples is None else f" · {results.samples} sets of uncertain parameters"
     return (
         f"Simulated · {results.question} · model {results.model} · seed {results.seed} · {results.draws} draws × "
         f"{results.replications}{samples}"

@@ -129,7 +129,9 @@ def _sentence(analysis: Analysis, scenario: str, cells: list[Cell], stacks: Stac
     cell = next((one for one in reversed(wanted) if one in cells and one.accel != "native"), cells[-1])
     longest = max(stacks[cell.key], key=lambda phase: phase.length_ns)
     total, length = quantity(stacks[cell.key][-1].ends_ns, "ns"), quantity(longest.length_ns, "ns")
-    return f"The longest part of the {total} of {said(cell)} is “{_name(longest)}” with {length}"
+    good = sum(not boot.trial.warmup and boot.outcome == "ok" for boot in analysis.records_of(cell))
+    count = f"medians of {good} good boots" if good > 1 else "one good boot"
+    return f"The longest part of the {total} of {said(cell)} is “{_name(longest)}” with {length} ({count})"
 
 
 def _data(cells: list[Cell], stacks: Stacks) -> Iterator[tuple[str, str, float]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.plan.trials import Cell
 from bench.records.campaign import LOCK, RECORDS, Campaign, read_campaign, read_records, reserve_directory
 from bench.records.manifest import MANIFEST, Manifest, new_campaign_id, read_manifest
 from bench.targets.base import Output
 from bench.util.errors import BoxbenchWarning, CampaignError, RecordError
-from tests.factories import make_manifest, make_records
+from tests.factories import DOCKER, PROCESS, make_manifest, make_records
 
 MANIFEST_OBJECT = make_manifest(("hello",), blocks=2)
 RECORDS_OF_IT = make_records(MANIFEST_OBJECT, troubles=False)
@@ -43,6 +45,18 @@ def test_a_new_campaign_can_be_read_back(tmp_path: Path) -> None:
             campaign.append(record)
     assert read_manifest(path) == MANIFEST_OBJECT
     assert read_records(path) == RECORDS_OF_IT
+
+
+def test_labels_of_older_campaigns_are_read_as_a_user_types_them() -> None:
+    """They have True and False, as Python writes them: in plan, descriptions, certificates and baselines."""
+    manifest = make_manifest(("hello",), (PROCESS, replace(DOCKER, target="docker[seccomp=false]")))
+    old = manifest.model_dump_json().replace("seccomp=false", "seccomp=False")
+    assert old.count("docker[seccomp=False]") > 2
+    read = Manifest.model_validate_json(old)
+    assert {trial.cell.target for trial in read.plan} == {"process", "docker[seccomp=false]"}
+    assert read.targets == manifest.targets
+    cell = Cell(scenario="hello", target="libvirt[a=True,path=/True,b=False]", accel="kvm")
+    assert cell.key == "hello/libvirt[a=true,path=/True,b=false]/kvm"
 
 
 def test_a_campaign_without_records_has_none(made: Path) -> None:

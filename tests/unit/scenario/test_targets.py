@@ -14,7 +14,7 @@ def test_a_label_says_target_and_options() -> None:
     assert parse_target("docker") == TargetSpec(target="docker")
     spec = parse_target("docker[seccomp=false,runtime=crun]")
     assert spec.options == {"seccomp": False, "runtime": "crun"}
-    assert spec.label == "docker[runtime=crun,seccomp=False]"
+    assert spec.label == "docker[runtime=crun,seccomp=false]", "as a user and YAML write it"
     assert parse_target(spec.label) == spec
     assert parse_target("x[n=3,s=3a]").options == {"n": 3, "s": "3a"}
 
