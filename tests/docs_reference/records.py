@@ -19,6 +19,7 @@ from bench.records.campaign import ARTEFACTS, RECORDS
 from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.render.report import DATA, PAGE, TEXT
+from bench.render.script.data import ReportData
 from bench.render.simulation.page import JSON as ANSWER
 from bench.scenario.model import Scenario
 from bench.util.field_docs import field_docs, models_in
@@ -38,7 +39,7 @@ _FILES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         (f"{ARTEFACTS}/", "output of boxes and exercises, and tracebacks, by trial"),
         (PAGE, "the report; the records are in it, or beside it where they are large"),
         (TEXT, "the report as text, for pull requests"),
-        (DATA, "the report for programs: `boxbench report --json`"),
+        (DATA, "the numbers of the page for programs; `boxbench report --json` prints more"),
         _FIGURES,
     ),
     "A gate (`boxbench gate compare`)": (
@@ -67,6 +68,7 @@ _FILES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
 _ROOTS: Final = {
     f"A record: a line of {RECORDS}": Record,
     f"A campaign: {results.CAMPAIGN}": Manifest,
+    f"The numbers of a page: {DATA}": ReportData,
     f"A gate: {results.GATE}": GateResult,
     "A history: a line of FINGERPRINT.jsonl": Line,
 }

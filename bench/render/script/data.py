@@ -1,4 +1,4 @@
-"""``report.json``: the results of a campaign as a page's script shows them; see ``docs/how-to/history.md``.
+"""``report.json``: the results of a campaign as a page's script shows them; see ``docs/reference/records.md``.
 
 The page holds the same text, and opens the file of another campaign beside its own.
 """
@@ -41,61 +41,82 @@ class _Part(BaseModel):
 
 
 class MetricEntry(_Part):
-    """A metric: its name in records, what reports call it, and its unit (``ns``, ``bytes``, ..., or none)."""
+    """A metric of the campaign."""
 
     name: Text
+    """As in exports, such as `endpoint.ready`."""
     label: Text
+    """As in reports."""
     unit: Text
+    """`ns`, `bytes`, ..., or empty."""
 
 
 class CellEntry(_Part):
-    """A box of a scenario. ``blocks`` are those of the boots whose values are in ``points`` of its rows."""
+    """A box of a scenario."""
 
     scenario: Text
     box: Text
+    """As reports write it, with its factors."""
     colour: Annotated[str, Field(pattern=r"^[a-z]-[a-z0-9-]+$")]
     """The name of its colour in the page's style sheet."""
     hollow: bool
     """Its CPU is emulated."""
     boots: Annotated[int, Field(ge=0)]
-    """All of its blocks, also those that ``blocks`` leaves out."""
+    """The number of its measured blocks."""
     blocks: tuple[int, ...]
+    """Those of them whose values are in `points` of its rows: of more than 100, every second, third or further one."""
 
 
 class RowEntry(_Part):
-    """One metric of one box. ``low`` and ``high`` are a 95 % interval, or a range if ``range`` is true.
+    """One metric of one box, in the metric's unit. `inf` is a value beyond the time limit.
 
-    What has its default is left out: so a value that there is none of. In ``points`` it is null. What is beyond the
-    time limit is ``inf``.
+    What has its default is left out: so a value that there is none of. In ``points`` it is null.
     """
 
     cell: Annotated[int, Field(ge=0)]
+    """Its place in `cells`, from 0."""
     metric: Annotated[int, Field(ge=0)]
+    """Its place in `metrics`, from 0."""
     main: bool = False
     """One of the columns of the report's first table."""
     n: Annotated[int, Field(ge=0)]
+    """Boots with a value."""
     failed: Annotated[int, Field(ge=0)] = 0
+    """Trials without one because they failed. They count as worse than all others."""
     doubts: Annotated[int, Field(ge=0)] = 0
+    """Boots with a disturbance."""
     median: Limit | None = None
     low: Limit | None = None
+    """The lower end of its 95 % interval, or of its range."""
     high: Limit | None = None
+    """The upper end."""
     range: bool = False
+    """`low` and `high` are the smallest and the largest value, and no interval."""
     shown: Text
     """Median and interval as the report writes them."""
     p95: Limit | None = None
+    """The 95th percentile; none with too few boots."""
     p95_shown: Text = ""
+    """As the report writes it."""
     ratio: Limit | None = None
     """To the baseline of the scenario; null for the baseline, and where both medians are beyond the time limit."""
     ratio_low: Limit | None = None
+    """The lower end of its 95 % interval."""
     ratio_high: Limit | None = None
-    """Its 95 % interval."""
+    """The upper end."""
     ratio_shown: Text = ""
+    """As the report writes it."""
     verdict: Text = ""
+    """Such as `sure`, as the report writes it."""
     points: tuple[Limit | None, ...]
+    """The value of each boot in the cell's `blocks`, with four digits; null where it has none."""
 
 
 class ReportData(_Part):
-    """A campaign's results."""
+    """The numbers that the page shows: the medians of a campaign, their intervals and ratios, and single boots.
+
+    The page holds the same text. One JSON object on one line; the same records give the same bytes.
+    """
 
     format: Literal["boxbench report"]
     version: Literal[1]
@@ -106,8 +127,9 @@ class ReportData(_Part):
     source: Text
     """``measured``, ``replayed`` or ``simulated``."""
     facts: tuple[tuple[Text, Text], ...]
-    """The host."""
+    """The host: pairs of a name and a text."""
     scenarios: tuple[Text, ...]
+    """Their names."""
     metrics: tuple[MetricEntry, ...]
     cells: tuple[CellEntry, ...]
     rows: tuple[RowEntry, ...]

@@ -179,7 +179,7 @@ def test_the_script_is_small() -> None:
 
 
 def test_the_documentation_names_every_key_of_the_file() -> None:
-    text = (Path(__file__).parents[3] / "docs/how-to/history.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs/reference/records.md").read_text(encoding="utf-8")
     for model in (ReportData, MetricEntry, CellEntry, RowEntry):
         assert [name for name in model.model_fields if f"`{name}`" not in text] == []
 
