@@ -140,7 +140,8 @@ def _words(kind: Any) -> str:
     if origin is Literal:
         return " or ".join(code(str(one)) for one in inner)
     if origin in {Union, UnionType}:
-        return " or ".join(map(_words, inner))
+        # A whole number is a number, too.
+        return " or ".join(_words(one) for one in inner if one is not int or float not in inner)
     begin = {tuple: "list of ", dict: "by name: "}.get(origin, "")
     return begin + _words(inner[1] if origin is dict else inner[0])
 

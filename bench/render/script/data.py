@@ -44,7 +44,7 @@ class MetricEntry(_Part):
     """A metric of the campaign."""
 
     name: Text
-    """As in exports, such as `endpoint.ready`."""
+    """As in exports, such as `endpoint.ready_ns`."""
     label: Text
     """As in reports."""
     unit: Text
@@ -120,10 +120,15 @@ class ReportData(_Part):
 
     format: Literal["boxbench report"]
     version: Literal[1]
+    """Of the form of this file."""
     campaign: Text
+    """The campaign's id."""
     title: Text
+    """The names of its scenarios."""
     created_at: Text
+    """Wall clock, ISO 8601, UTC."""
     boxbench: Text
+    """Version."""
     source: Text
     """``measured``, ``replayed`` or ``simulated``."""
     facts: tuple[tuple[Text, Text], ...]
@@ -131,8 +136,11 @@ class ReportData(_Part):
     scenarios: tuple[Text, ...]
     """Their names."""
     metrics: tuple[MetricEntry, ...]
+    """Those that were measured."""
     cells: tuple[CellEntry, ...]
+    """In the order of reports."""
     rows: tuple[RowEntry, ...]
+    """One for each cell and metric of which there is a value or a failed trial."""
 
 
 def report_json(analysis: Analysis) -> str:
