@@ -12,12 +12,13 @@ from bench.analysis.metrics import Metric, endpoint_metric
 from bench.analysis.storms import is_storm, storm_values
 from bench.records.component import Component
 from bench.records.record import Endpoint, Record
+from bench.util.doubts import Doubt
 
 ORDER: Final = {endpoint: position for position, endpoint in enumerate(Endpoint)}
 START: Final = tuple(endpoint for endpoint in Endpoint if ORDER[endpoint] <= ORDER[Endpoint.REPLIED])
 STOP: Final = tuple(endpoint for endpoint in Endpoint if endpoint not in START)
 
-UNKNOWN: Final = "unknown:"
+UNKNOWN: Final = Doubt.UNKNOWN.of("")
 """Begins a doubt about a counter that could not be read."""
 
 Chain = tuple[tuple[Endpoint, Endpoint], ...]

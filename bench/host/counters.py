@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.host.read import HOST_ROOT, parse_keyed, read_int, read_text
+from bench.util.doubts import Doubt
 from bench.util.units import decode_number
 
 # Shares of the trial from which on its numbers are doubtful. The box itself also causes CPU and I/O pressure, so their
@@ -143,17 +144,17 @@ def doubts(before: Counters, after: Counters, *, interval_ns: int) -> tuple[str,
     change = difference(before, after)
     marks = []
     if change.throttle_events:
-        marks.append("throttled")
+        marks.append(Doubt.THROTTLED.value)
     if change.swap_pages:
-        marks.append("swap")
+        marks.append(Doubt.SWAP.value)
     marks += _steal_marks(change)
     for name, limit in PRESSURE_LIMITS.items():
         share = change.pressure_ns.get(name, 0) / interval_ns
         if share >= limit:
-            marks.append(f"pressure:{name}:{share:.1%}")
+            marks.append(Doubt(f"pressure:{name}").of(f"{share:.1%}"))
     # Boxbench itself is one of the runnable tasks.
     if before.running is not None and before.cpus is not None and before.running - 1 >= before.cpus:
-        marks.append(f"busy:{before.running - 1}")
+        marks.append(Doubt.BUSY.of(str(before.running - 1)))
     return (*marks, *_unknown(change))
 
 
@@ -161,7 +162,7 @@ def _steal_marks(change: Disturbance) -> list[str]:
     if not change.steal_ns or not change.total_ns:
         return []
     share = change.steal_ns / change.total_ns
-    return [f"steal:{share:.1%}"] if share >= STEAL_LIMIT else []
+    return [Doubt.STEAL.of(f"{share:.1%}")] if share >= STEAL_LIMIT else []
 
 
 def _unknown(change: Disturbance) -> tuple[str, ...]:
@@ -171,9 +172,9 @@ def _unknown(change: Disturbance) -> tuple[str, ...]:
         "throttle": change.throttle_events is None,
         "psi": len(change.pressure_ns) < len(PRESSURE_NAMES),
     }
-    return tuple(f"unknown:{name}" for name, absent in missing.items() if absent)
+    return tuple(Doubt.UNKNOWN.of(name) for name, absent in missing.items() if absent)
 
 
 def unreadable(now: Counters) -> tuple[str, ...]:
     """Those of HOST_COUNTERS that a snapshot lacks, so that no trial can be marked by them."""
-    return tuple(mark.removeprefix("unknown:") for mark in _unknown(difference(now, now)))
+    return tuple(mark.removeprefix(Doubt.UNKNOWN.of("")) for mark in _unknown(difference(now, now)))

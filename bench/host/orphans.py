@@ -29,6 +29,7 @@ from bench.host.processes import Process, children_and_sessions, parent_of, prog
 from bench.host.subreaper import is_subreaper, set_subreaper
 from bench.util import proc
 from bench.util.clock import MonotonicClock
+from bench.util.doubts import Doubt
 from bench.util.threads import WatchedThread
 
 ZOMBIE_LIMIT_NS: Final = 50 * 10**6
@@ -62,7 +63,7 @@ class Ending:
 def zombie_doubts(endings: Iterable[Ending]) -> list[str]:
     """``zombie:1620.0ms``: the longest time for which another parent left one of them a zombie, beyond the limit."""
     longest = max((one.zombie_ns() for one in endings), default=0)
-    return [f"zombie:{longest / 1e6:.1f}ms"] if longest > ZOMBIE_LIMIT_NS else []
+    return [Doubt.ZOMBIE.of(f"{longest / 1e6:.1f}ms")] if longest > ZOMBIE_LIMIT_NS else []
 
 
 class _Reaper:

@@ -13,6 +13,7 @@ from bench.host.processes import parent_of
 from bench.probes.memory import anon_bytes
 from bench.records.component import Component, daemon_component
 from bench.util.clock import Clock
+from bench.util.doubts import Doubt
 from bench.util.units import format_bytes
 
 _TRIES: Final = 5
@@ -122,4 +123,4 @@ def _holders(
 def ledger_doubts(*readings: HostMemory) -> tuple[str, ...]:
     """``unsettled:1.20 MiB`` for the reading with the largest change, if it is larger than a settled host may have."""
     most = max((reading.moved for reading in readings), default=0)
-    return (f"unsettled:{format_bytes(most)}",) if most > SETTLED_BYTES else ()
+    return (Doubt.UNSETTLED.of(format_bytes(most)),) if most > SETTLED_BYTES else ()

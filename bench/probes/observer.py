@@ -34,6 +34,7 @@ from bench.records.component import Component, daemon_component, thread_componen
 from bench.records.record import Endpoint, Flush, Samples
 from bench.scenario.model import Design
 from bench.targets.base import Box
+from bench.util.doubts import Doubt
 from bench.util.units import decode_number
 
 PINGS: Final = 5
@@ -88,12 +89,12 @@ class Observer:
         window = {"window": ready.at_ns - self._before.at_ns}
         self._note(seen, "start", {**cpu_between(self._before, ready), **window})
         if not has_own_part(ready.box):
-            seen.doubts.append("unknown:cpu (the box's own CPU time until ready could not be read)")
+            seen.doubts.append(Doubt.UNKNOWN.of("cpu (the box's own CPU time until ready could not be read)"))
         self._until_ready(seen)
         self._arrival(seen)
         group = self._group
         if self.main_pid is None:
-            seen.doubts.append("unknown:memory (the box ended before it could be read)")
+            seen.doubts.append(Doubt.UNKNOWN.of("memory (the box ended before it could be read)"))
             return
         read = reader(self._processes, group)
         if design.sample is not None and read is not None:
@@ -106,7 +107,7 @@ class Observer:
         if design.idle is not None:
             self._idle(seen, design.idle)
         if group is None:
-            seen.doubts.append("unknown:cgroup (the box has no control group of its own)")
+            seen.doubts.append(Doubt.UNKNOWN.of("cgroup (the box has no control group of its own)"))
 
     def _at_ready(self) -> CpuReading:
         """The counters of the box that has just become ready, and its processes.
@@ -252,12 +253,12 @@ class Observer:
             timeline.wait_for(partial(self._answered, token), timeout_s=AGENT_PATIENCE_S)
             answered_ns = timeline.pong_ns(token)
             if answered_ns is None:
-                seen.doubts.append("unknown:channel_rtt (no answer to a ping)")
+                seen.doubts.append(Doubt.UNKNOWN.of("channel_rtt (no answer to a ping)"))
                 return
             seen.channel_rtt_ns.append(answered_ns - sent_ns)
         self._channel.send("facts")
         if not timeline.wait_for(timeline.facts_complete, timeout_s=AGENT_PATIENCE_S):
-            seen.doubts.append("unknown:inside (the agent did not send its facts)")
+            seen.doubts.append(Doubt.UNKNOWN.of("inside (the agent did not send its facts)"))
         elif f"start.{Component.VMM}" in seen.cpu_ns:
             self._guest_cpu(seen)
 
@@ -272,7 +273,7 @@ class Observer:
         # A guest's clock continues while its virtual CPUs wait for a CPU of the host.
         seen.cpu_ns[guest] = min(busy, ran)
         if busy > ran * _WAITING:
-            seen.doubts.append(f"guest-cpu:{busy / ran:.2f}")
+            seen.doubts.append(Doubt.GUEST_CPU.of(f"{busy / ran:.2f}"))
 
     def _answered(self, token: str) -> bool:
         # An agent whose workload has ended exits soon and may not answer any more.
@@ -293,7 +294,7 @@ class Observer:
         processes, found = self._ledger()
         seen.memory_bytes.update(found)
         if "pss.total" not in found:
-            seen.doubts.append("unknown:memory (a process of the box could not be read)")
+            seen.doubts.append(Doubt.UNKNOWN.of("memory (a process of the box could not be read)"))
         if Component.VMM in processes:
             seen.memory_bytes.update(_guest_memory(self._timeline.facts))
         for name, pid in self._daemons.items():
@@ -304,7 +305,7 @@ class Observer:
 
 def _missing(what: str, why: str | None) -> list[str]:
     """A doubt about values that are not complete; none without a reason."""
-    return [] if why is None else [f"unknown:{what} ({why})"]
+    return [] if why is None else [Doubt.UNKNOWN.of(f"{what} ({why})")]
 
 
 def _guest_memory(facts: Mapping[str, str]) -> dict[str, int]:

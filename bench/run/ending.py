@@ -10,6 +10,7 @@ from bench.host.processes import wait_ended
 from bench.records.record import Endpoint, Failure
 from bench.scenario.model import Scenario
 from bench.targets.base import Box
+from bench.util.doubts import DOUBTS, Doubt
 from bench.util.text import plain_lines
 
 AFTER_ERROR_S: Final = 1.0
@@ -36,7 +37,9 @@ def ending_doubts(timeline: Timeline, scenario: Scenario, failure: Failure | Non
 
 def _killed(timeline: Timeline) -> list[str]:
     killed = timeline.exit is not None and timeline.exit.signal == signal.SIGKILL
-    return ["killed: the workload did not end on its stop signal"] if killed and timeline.has(Endpoint.STOPPING) else []
+    if not killed or not timeline.has(Endpoint.STOPPING):
+        return []
+    return [Doubt.KILLED.because(DOUBTS[Doubt.KILLED].meaning)]
 
 
 def _early(timeline: Timeline, scenario: Scenario) -> list[str]:
@@ -46,12 +49,12 @@ def _early(timeline: Timeline, scenario: Scenario) -> list[str]:
     if batch or Endpoint.INIT not in at or Endpoint.STOPPING not in at:
         return []
     if Endpoint.STOPPED not in at:
-        return ["ended: the agent did not report the end of the workload"]
+        return [Doubt.ENDED.because("the agent did not report the end of the workload")]
     early = at[Endpoint.STOPPED] < at[Endpoint.STOPPING]
-    return ["ended: the workload had ended before it was asked to stop"] if early else []
+    return [Doubt.ENDED.because("the workload had ended before it was asked to stop")] if early else []
 
 
 def _late_errors(timeline: Timeline, failure: Failure | None) -> list[str]:
     """The first error on the channel, unless it is the failure: what was asked after it got no answer."""
     errors = [text for text in timeline.errors[:1] if failure is None or plain_lines(text) not in failure.message]
-    return [f"channel: {text}" for text in errors]
+    return [Doubt.CHANNEL.because(text) for text in errors]

@@ -24,6 +24,7 @@ from bench.run.cleanup import find_leftovers, remove_leftovers
 from bench.run.limits import OomKills
 from bench.targets.base import Output
 from bench.util.clock import Clock
+from bench.util.doubts import Doubt
 from bench.util.errors import BoxbenchError, TeardownError, ThreadDiedError
 from bench.util.text import plain
 from bench.util.threads import error_text
@@ -105,10 +106,10 @@ class Outcome:
     def note_oom_kills(self, kills: OomKills) -> None:
         """Keep what the kernel counted as killed for lack of memory: a doubt, and part of the failure, if any."""
         if kills.own:
-            self.doubts.append(f"oom-killed:{kills.own}")
+            self.doubts.append(Doubt.OOM_KILLED.of(str(kills.own)))
             self._extend_failure(f"the kernel killed {_processes(kills.own)} of the box for lack of memory")
         elif kills.host:
-            self.doubts.append(f"host-oom-killed:{kills.host}")
+            self.doubts.append(Doubt.HOST_OOM_KILLED.of(str(kills.host)))
             if kills.own is None:
                 self._extend_failure(
                     f"the kernel killed {_processes(kills.host)} on this host for lack of memory meanwhile, and the "
@@ -230,7 +231,7 @@ def causes(error: BaseException) -> list[BaseException]:
 def remove_remains(tag: str) -> list[str]:
     """Search the host for ``tag`` and remove what is found; a doubt for each thing found or not removed."""
     found = find_leftovers(tag)
-    marks = [f"leftover: {leftover}" for leftover in found]
-    marks += [f"not removed: {text}" for text in remove_leftovers(found)]
+    marks = [Doubt.LEFTOVER.because(str(leftover)) for leftover in found]
+    marks += [Doubt.NOT_REMOVED.because(text) for text in remove_leftovers(found)]
     # A workload may choose the names, and a record cannot hold bytes that are no text.
     return [plain(mark) for mark in marks]

@@ -11,6 +11,7 @@ from bench.host.cgroup import BoxCgroup, cgroup_of
 from bench.host.cgroup.group import UNIFIED
 from bench.host.read import HOST_ROOT, parse_keyed, read_text
 from bench.run.cleanup import find_groups
+from bench.util.doubts import Doubt
 
 # Below this the doubt would say nothing about any number of a trial.
 _LEAST_THROTTLED_NS: Final = 10**6
@@ -58,7 +59,7 @@ class LimitCounters:
         """``cpu-limit:12.3ms``: how long the living box was held back by its own CPU limit; empty below 1 ms."""
         groups = _groups_of(() if main_pid is None else (main_pid,))
         throttled_ns = sum(group.throttled_ns() or 0 for group in groups) - self._throttled_before_ns
-        return [f"cpu-limit:{throttled_ns / 1e6:.1f}ms"] if throttled_ns >= _LEAST_THROTTLED_NS else []
+        return [Doubt.CPU_LIMIT.of(f"{throttled_ns / 1e6:.1f}ms")] if throttled_ns >= _LEAST_THROTTLED_NS else []
 
 
 def host_oom_kills(root: Path = HOST_ROOT) -> int | None:

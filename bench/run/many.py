@@ -10,6 +10,7 @@ from bench.plan.trials import Trial
 from bench.probes.member import MemberValues
 from bench.records.record import Failure, Member
 from bench.run.box import BoxRun, Setting
+from bench.util.doubts import Doubt
 from bench.util.errors import BoxbenchError
 from bench.util.text import plain
 
@@ -62,7 +63,7 @@ def read_values(run: BoxRun, read: Callable[[], MemberValues]) -> MemberValues:
     try:
         return read()
     except (BoxbenchError, OSError) as error:
-        run.outcome.doubts.append(f"unknown:values ({plain(str(error))})")
+        run.outcome.doubts.append(Doubt.UNKNOWN.of(f"values ({plain(str(error))})"))
         return MemberValues()
 
 

@@ -14,6 +14,7 @@ from bench.host.counters import HOST_COUNTERS
 from bench.records.campaign import RECORDS, last_output
 from bench.records.record import Failure, Record
 from bench.render.text import clean
+from bench.util.doubts import DOUBTS
 
 # "steal:3.2%", "busy:5", "pressure:memory:4.0%": a name, and a number that grows with the disturbance.
 _MARK: Final = re.compile(r"([a-z:-]+):(\d+(?:\.\d+)?)(%|ms|)")
@@ -25,23 +26,7 @@ _LONGEST_LINE: Final = 200
 _MOST_LISTED: Final = 6
 MOST_DOUBTS: Final = 1_000
 """Disturbed trials that a report lists. Published campaigns have fewer."""
-_MEANING: Final = {
-    "saturated": "the boxes of a storm used all CPU time of the host and waited for each other",
-    "late-stamps": "the harness itself had to wait for a CPU, in one of 20 cases this long",
-    "late-requests": "the harness requested a box late by a notable part of the measured time",
-    "steal": "the hypervisor took CPU time away",
-    "guest-cpu": "the guest's clock ran on while its CPUs waited: it counts this many times what they ran",
-    "busy": "other tasks were runnable when the trial began",
-    "throttled": "the CPU was throttled",
-    "cpu-limit": "its CPU limit held the box back for this long",
-    "oom-killed": "the kernel killed so many processes of the box for lack of memory",
-    "host-oom-killed": "the kernel killed so many processes on the host for lack of memory",
-    "zombie": "a parent that is not Boxbench waited so long for an ended process of the box: `gone` includes it",
-    "swap": "the host swapped",
-    "pressure:cpu": "tasks waited for a CPU",
-    "pressure:memory": "tasks waited for memory",
-    "pressure:io": "tasks waited for the disk",
-}
+_MEANINGS: Final = {doubt.value: facts.meaning for doubt, facts in DOUBTS.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,4 +195,4 @@ def _range(seen: list[tuple[float, str]]) -> str:
 
 
 def _meaning(name: str) -> str:
-    return f": {_MEANING[name]}" if name in _MEANING else ""
+    return f": {_MEANINGS[name]}" if name in _MEANINGS else ""

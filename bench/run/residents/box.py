@@ -31,6 +31,7 @@ from bench.run.frame import TrialFrame
 from bench.run.many import member_record, member_tag, read_values, spread
 from bench.scenario.secret_names import secret_values
 from bench.targets.base import Box
+from bench.util.doubts import Doubt
 from bench.util.errors import NotReadyError
 
 
@@ -158,7 +159,9 @@ def stop_all(frame: TrialFrame, boxes: Sequence[Resident]) -> None:
             box.box.stop()
     for number, box in enumerate(boxes, 1):
         if box.pid is not None and not wait_ended(box.pid, timeout_s=STOP_LIMIT_S):
-            frame.outcome.doubts.append(f"box {number} of {len(boxes)} did not end within {STOP_LIMIT_S:g} s")
+            frame.outcome.doubts.append(
+                Doubt.NOT_ENDED.because(f"box {number} of {len(boxes)} did not end within {STOP_LIMIT_S:g} s")
+            )
 
 
 def memory_of_all(residents: Sequence[Resident]) -> tuple[Mapping[str, Sequence[int]], dict[str, int]]:

@@ -26,6 +26,7 @@ from bench.scenario.model import Scenario
 from bench.scenario.storm import offsets_ns
 from bench.targets.base import Output
 from bench.util.deadline import deadline_after
+from bench.util.doubts import Doubt
 from bench.util.errors import LateError
 from bench.util.units import format_ns
 
@@ -169,7 +170,7 @@ def _record_of(storm: _Storm) -> Record:
         outcome=outcome.word,
         failure=outcome.failure,
         endpoints_ns={Endpoint.REQUESTED: 0},
-        doubts=(*([f"lost:{lost}/{len(members)}"] if lost else ()), *outcome.doubts),
+        doubts=(*([Doubt.LOST.of(f"{lost}/{len(members)}")] if lost else ()), *outcome.doubts),
         members=members,
         storm_ns=storm.seen_ns,
         waits_ns=frame.waits_ns,

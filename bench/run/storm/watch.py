@@ -9,6 +9,7 @@ from typing import Final
 
 from bench.host.counters import Counters, difference
 from bench.util.clock import Clock
+from bench.util.doubts import Doubt
 from bench.util.threads import WatchedThread
 
 TICK_NS: Final = 5 * 10**6
@@ -49,7 +50,7 @@ class Watch:
     def doubts(self) -> tuple[str, ...]:
         """``unknown:late-stamps`` when an error has ended the thread."""
         why = self._thread.why_ended()
-        return () if why is None else (f"unknown:late-stamps ({why})",)
+        return () if why is None else (Doubt.UNKNOWN.of(f"late-stamps ({why})"),)
 
     def seen_ns(self) -> dict[str, int]:
         """``wake.median``, ``wake.p95``, ``wake.max``, ns; empty when the storm ended before the first tick."""
@@ -78,11 +79,11 @@ def storm_doubts(seen_ns: dict[str, int]) -> tuple[str, ...]:
     marks = []
     if seen_ns.get("host.all"):
         share = seen_ns["host.busy"] / seen_ns["host.all"]
-        marks += [f"saturated:{share:.0%}"] if share >= SATURATED else []
+        marks += [Doubt.SATURATED.of(f"{share:.0%}")] if share >= SATURATED else []
     else:
-        marks.append("unknown:saturation")
+        marks.append(Doubt.UNKNOWN.of("saturation"))
     if seen_ns.get("wake.p95", 0) >= LATE_STAMPS_NS:
-        marks.append(f"late-stamps:{seen_ns['wake.p95'] / 1e6:.1f}ms")
+        marks.append(Doubt.LATE_STAMPS.of(f"{seen_ns['wake.p95'] / 1e6:.1f}ms"))
     return tuple(marks)
 
 
@@ -90,4 +91,4 @@ def late_doubts(lateness_ns: int, took_ns: Sequence[int]) -> tuple[str, ...]:
     """``late-requests:1.2ms`` when the worst request was late by more than LATE_SHARE of the median box's time."""
     if not took_ns or lateness_ns <= LATE_SHARE * median(took_ns):
         return ()
-    return (f"late-requests:{lateness_ns / 1e6:.1f}ms",)
+    return (Doubt.LATE_REQUESTS.of(f"{lateness_ns / 1e6:.1f}ms"),)

@@ -24,6 +24,7 @@ from bench.sim.noise import factors
 from bench.sim.starts import Starts, simulate_starts
 from bench.sim.values import TargetValues
 from bench.util.clock import VirtualClock
+from bench.util.doubts import Doubt
 from bench.util.units import format_ns
 
 RESIDENTS: Final = MULTI_BOX_FACTORS[0]
@@ -182,5 +183,5 @@ def _storm(starts: Starts, members: Sequence[Member], capacity_ns: int) -> dict[
         "endpoints_ns": {Endpoint.REQUESTED: 0},
         "members": members,
         "storm_ns": {"host.busy": round(starts.busy_share * capacity_ns), "host.all": capacity_ns},
-        "doubts": (f"lost:{lost}/{len(members)}",) if lost else (),
+        "doubts": (Doubt.LOST.of(f"{lost}/{len(members)}"),) if lost else (),
     }

@@ -9,12 +9,12 @@ from typing import Final
 
 from bench.host.counters import PRESSURE_NAMES
 from bench.run.frame import INTERNAL_ERROR
+from bench.util.doubts import DOUBTS, Doubt
 
 ROOT: Final = Path(__file__).parents[3]
 _PAGE: Final = ROOT / "docs/how-to/when-it-fails.md"
-_MARK: Final = re.compile(r'f"([a-z]+(?:-[a-z]+)*):\{|\[f?"([a-z]+): |append\("([a-z]+)"\)')
-"""How the code writes a doubt: ``f"steal:{...}"``, ``["killed: ..."]``, ``append("swap")``."""
 _MARKED_IN: Final = ("run", "probes", "host")
+"""The packages that write doubts on records."""
 _OF_NO_TRIAL: Final = {"BoxbenchError"}
 
 
@@ -31,24 +31,29 @@ def _error_names() -> set[str]:
     return found - _OF_NO_TRIAL
 
 
-def _doubts() -> set[str]:
-    """The name of every doubt that bench/ writes on a record."""
+def _written() -> set[Doubt]:
+    """Every doubt that bench/ writes on a record."""
     files = (file for package in _MARKED_IN for file in (ROOT / "bench" / package).rglob("*.py"))
-    found = {next(filter(None, match)) for file in files for match in _MARK.findall(file.read_text(encoding="utf-8"))}
-    return found - {"pressure"} | {f"pressure:{name}" for name in PRESSURE_NAMES}
+    named = {name for file in files for name in re.findall(r"\bDoubt\.([A-Z_]+)\b", file.read_text(encoding="utf-8"))}
+    return {Doubt[name] for name in named} | {Doubt(f"pressure:{name}") for name in PRESSURE_NAMES}
+
+
+def _lines(heading: str) -> list[str]:
+    """The rows of the table below a heading of the page."""
+    part = _PAGE.read_text(encoding="utf-8").split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    return [line for line in part.splitlines() if line.startswith("| `")]
 
 
 def _rows(heading: str) -> set[str]:
     """The names in the first column of the table below a heading of the page."""
-    part = _PAGE.read_text(encoding="utf-8").split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    firsts = [line.split("|")[1] for line in part.splitlines() if line.startswith("| `")]
-    return {name for first in firsts for name in re.findall(r"`([^`]+)`", first)}
+    return {name for line in _lines(heading) for name in re.findall(r"`([^`]+)`", line.split("|")[1])}
 
 
 def test_every_error_has_a_next_step() -> None:
     assert _rows("Failures of trials") | _rows("Failures of commands") == _error_names() | {INTERNAL_ERROR}
 
 
-def test_every_doubt_has_a_cause() -> None:
-    assert {"steal", "killed", "swap", "lost"} <= _doubts()
-    assert _rows("Doubts") == _doubts()
+def test_every_doubt_has_a_cause_and_a_next_step() -> None:
+    assert set(DOUBTS) == set(Doubt) == _written()
+    rows = [f"| `{doubt.value}` | {one.meaning} | {one.limit} | {one.remedy} |" for doubt, one in DOUBTS.items()]
+    assert _lines("Doubts") == rows
