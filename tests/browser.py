@@ -16,6 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
 from tests.needs import need
+from tests.waiting import LIMIT_S
 
 PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome")
 LOCAL: Final = ("file:", "data:", "blob:", "about:")
@@ -131,6 +132,7 @@ class Chromium:
             reduced_motion="reduce",
             java_script_enabled=script,
         )
+        context.set_default_timeout(LIMIT_S * 1000)
         self.contexts.append(context)
         opened = Opened(context.new_page())
         context.route(lambda address: not address.startswith(LOCAL), lambda route: _refuse(route, opened))
@@ -158,7 +160,7 @@ def chromium() -> Iterator[Chromium]:
     found = program()
     need(None if found else "Chromium is not installed: install the package chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found)
+        browser = playwright.chromium.launch(executable_path=found, timeout=LIMIT_S * 1000)
         try:
             yield Chromium(browser)
         finally:

@@ -10,6 +10,12 @@ import pytest
 
 LIMIT_S: Final = 120.0
 """No test expects to wait this long. A host that stalls for many seconds does not reach it."""
+PATIENCES_S: Final = (1.0, 10.0, 60.0)
+"""Time limits for a test in which one thing must run into the limit, and all others must not.
+
+The test ends with the first limit at which the others are in time. A host that stalls makes it take longer; a fault
+shows at every limit.
+"""
 _PAUSE_S: Final = 0.01
 
 Found = TypeVar("Found")

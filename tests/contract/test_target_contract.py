@@ -13,6 +13,7 @@ from typing import Any, Final
 import pytest
 
 from bench.agent import boxconf
+from bench.host.processes import kill_and_wait
 from bench.probes import observer
 from bench.records.component import Component
 from bench.records.record import Endpoint
@@ -22,6 +23,7 @@ from bench.targets.base import Box, BoxProxy, Output, Target
 from bench.targets.vms import libvirt_full as libvirtfull
 from bench.util.units import format_bytes
 from tests.lab import LEAST_MEMORY, Lab, ProxiedTarget, Trialed
+from tests.waiting import LIMIT_S
 
 pytestmark = pytest.mark.live
 
@@ -96,11 +98,26 @@ class AffineBox(BoxProxy):
 
     def stop(self) -> None:
         for component, pids in self.inner.processes().items():
-            for task in (task for pid in pids for task in Path(f"/proc/{pid}/task").iterdir()):
+            for task in (task for pid in pids for task in _threads(pid)):
                 with suppress(OSError):
                     name = (task / "comm").read_text(encoding="utf-8").strip()
                     self.cpus[component, name] = os.sched_getaffinity(int(task.name))
         self.inner.stop()
+
+
+def _threads(pid: int) -> list[Path]:
+    with suppress(OSError):
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    return []
+
+
+def _affinities(pid: int) -> set[frozenset[int]]:
+    """The sets of CPUs of a process's threads. Threads end and begin at any time."""
+    found = set()
+    for task in _threads(pid):
+        with suppress(OSError):
+            found.add(frozenset(os.sched_getaffinity(int(task.name))))
+    return found
 
 
 def affine(boxes: list[AffineBox]) -> Callable[[Target], ProxiedTarget]:
@@ -124,9 +141,7 @@ def check_cpus(name: str, target: Target, box: AffineBox) -> None:
         serves = component in beside or (emulated and thread not in virtual)
         assert cpus == (everything if serves else own), (component, thread)
     for daemon, pid in target.daemons().items():
-        assert {frozenset(os.sched_getaffinity(int(task.name))) for task in Path(f"/proc/{pid}/task").iterdir()} == {
-            frozenset(everything)
-        }, daemon
+        assert _affinities(pid) == {frozenset(everything)}, daemon
 
 
 def in_order(trialed: Trialed, *endpoints: Endpoint) -> None:
@@ -292,7 +307,8 @@ class SabotagedBox(BoxProxy):
         self._struck = True
         pid = self.inner.main_pid()
         assert pid is not None
-        os.kill(pid, signal.SIGKILL)
+        # It dies when it gets a CPU, and until then could still be read.
+        assert kill_and_wait(pid, timeout_s=LIMIT_S)
 
 
 def sabotaged(target: Target, moment: str) -> ProxiedTarget:

@@ -20,7 +20,7 @@ from tests.lab import Lab
 from tests.needs import in_ci
 
 PROGRAM: Final = Path(sys.executable).with_name("boxbench")
-LIMIT_S: Final = 240.0
+LIMIT_S: Final = 600.0
 # Somebody else's campaign on this host: ours waits its turn.
 _BUSY: Final = "another boxbench campaign is running on this host"
 _CAMPAIGN: Final = re.compile(r"boxbench-[0-9a-f]{8}\b")

@@ -23,6 +23,7 @@ from bench.util.errors import ExitCode
 from tests.lab import Lab
 from tests.live.command import Command, refused
 from tests.needs import host_cannot, need
+from tests.noise import TRIES, one_is_right
 from tests.unit.render.test_anatomy import assert_nested, slices
 from tests.waiting import LIMIT_S, wait_until
 
@@ -42,7 +43,10 @@ def result(
     lab: Lab, docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Anatomy]:
     """One anatomy of a process and of Docker, shared by the tests that only read it."""
-    boxbench = Command(tmp_path_factory.mktemp("anatomy"), lab, {"DOCKER_HOST": lab.docker_host})
+    return made(Command(tmp_path_factory.mktemp("anatomy"), lab, {"DOCKER_HOST": lab.docker_host}))
+
+
+def made(boxbench: Command) -> tuple[Path, Anatomy]:
     done = boxbench("anatomy", "hello", "-t", "process,docker", "--starts", str(STARTS), "-o", "out", "--json")
     assert done.returncode == 0, done.stderr.decode()
     anatomy = read_anatomy(boxbench.cwd / "out")
@@ -52,7 +56,18 @@ def result(
     return boxbench.cwd / "out", anatomy
 
 
-def test_docker_is_attributed_to_its_steps(result: tuple[Path, Anatomy]) -> None:
+def test_docker_is_attributed_to_its_steps(
+    result: tuple[Path, Anatomy], lab: Lab, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A host may stall in one start. A part of the chain that is not followed is missing in every start."""
+
+    def another() -> tuple[Path, Anatomy]:
+        return made(Command(tmp_path_factory.mktemp("anatomy"), lab, {"DOCKER_HOST": lab.docker_host}))
+
+    one_is_right((result if number == 0 else another() for number in range(TRIES)), _is_attributed)
+
+
+def _is_attributed(result: tuple[Path, Anatomy]) -> None:
     _, anatomy = result
     docker = next(cell for cell in anatomy.cells if cell.box == "docker")
     assert len(docker.starts) == STARTS
@@ -106,7 +121,8 @@ def test_the_directory_is_a_campaign_that_can_be_explained(result: tuple[Path, A
     done = boxbench("explain", f"{out}:process", ":docker", "--json")
     assert done.returncode == 0, done.stderr.decode()
     (found,) = json.loads(done.text)
-    assert found["total"]["change_ns"] > 0
+    # Which of the two is slower in two boots is no matter of this test: a stall may hit either.
+    assert found["total"]["change_ns"] != 0
     assert found["steps"]
     assert found["total"]["verdict"] == "cannot tell"  # two boots are no evidence
 
@@ -148,7 +164,7 @@ def _components(record: Record) -> set[str]:
 @pytest.fixture
 def started(boxbench: Command) -> Iterator[subprocess.Popen[bytes]]:
     """An anatomy that would go on for minutes."""
-    process = boxbench.start("anatomy", "hello", "-t", "docker", "--starts", "50", "-o", "out")
+    process = boxbench.start("anatomy", "hello", "-t", "docker", "--starts", "500", "-o", "out")
     yield process
     proc.stop(process)
 

@@ -42,6 +42,7 @@ from tests.contract.test_target_contract import ASKED_FOR, WHOLE_SYSTEMS
 from tests.lab import Lab, ProxiedTarget
 from tests.live.command import Command, refused
 from tests.needs import host_cannot, in_ci, need
+from tests.waiting import LIMIT_S
 
 CHEAP: Final = ("process", "docker")
 THREE: Final = ("process", "docker", "libvirt")
@@ -300,7 +301,7 @@ def test_an_agent_that_cannot_digest_says_why(bench: Bench) -> None:
 
     def ask(channel: Channel, timeline: Timeline) -> None:
         channel.send("digest" + " x" * 40)
-        timeline.wait_for(timeline.failed, timeout_s=20)
+        timeline.wait_for(timeline.failed, timeout_s=LIMIT_S)
         errors.extend(timeline.errors)
 
     run_trial(trial, replace(setting, after_ready=ask))

@@ -31,6 +31,7 @@ from tests.lab import Lab, write_scenario
 from tests.live.command import Command
 from tests.live.test_campaign import DOCKERFILE, box_runs, nothing_of, own_engine, strike, tag_of
 from tests.stranger import NOBODY
+from tests.waiting import LIMIT_S
 
 __all__ = ["own_engine"]
 
@@ -55,11 +56,11 @@ def running(argv: list[str], *, name: str | None = None, user: int | None = None
 def mounted(point: Path) -> Iterator[str]:
     """A file system of somebody else."""
     point.mkdir()
-    proc.run(["mount", "-t", "tmpfs", "tmpfs", point], timeout_s=10)
+    proc.run(["mount", "-t", "tmpfs", "tmpfs", point], timeout_s=LIMIT_S)
     try:
         yield str(point)
     finally:
-        proc.run(["umount", point], timeout_s=10, check=False)
+        proc.run(["umount", point], timeout_s=LIMIT_S, check=False)
         point.rmdir()
 
 

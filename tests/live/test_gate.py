@@ -17,6 +17,7 @@ from bench.util import proc
 from bench.util.errors import ExitCode
 from tests.lab import write_scenario
 from tests.live.command import LIMIT_S, Command, refused
+from tests.noise import TRIES
 from tests.waiting import wait_until
 
 pytest_plugins = ["pytester"]
@@ -24,9 +25,11 @@ pytest_plugins = ["pytester"]
 QUICK: Final = (
     'FROM boxbench/base-busybox:latest\nCMD ["/usr/bin/busybox", "sh", "-c", "echo up; exec busybox sleep 1000"]\n'
 )
-# More than twice as long as a quick one.
-SLOW: Final = QUICK.replace("echo up", "busybox sleep 0.6; echo up")
+# Some ten times as long as a quick one. Verdicts are of ratios within blocks: a stall of one quick boot hides that only
+# when it takes a quarter of a minute.
+SLOW: Final = QUICK.replace("echo up", "busybox sleep 1.5; echo up")
 COUNTED: Final = QUICK.replace("; exec busybox sleep 1000", "")
+VERDICTS: Final = (ExitCode.OK, ExitCode.REGRESSION, ExitCode.CANNOT_TELL)
 TURNS: Final = 40
 TARGET: Final = ("-t", "docker", "-m", "endpoint.ready", "--seed", "3")
 ALONE: Final = (*TARGET, "--no-root-control")
@@ -43,7 +46,9 @@ def read(place: Path) -> GateResult:
 
 
 def test_equal_sides_never_go_red(boxbench: Command, made: Path) -> None:
-    result = boxbench("gate", "compare", made, f"{made}/", *ALONE, "--screening-blocks", "5", "-b", "12", "-o", "g")
+    """Beyond twice the time, for which no noise suffices. tests/studies/gate.py has how often 5 % go red by chance."""
+    words = (*ALONE, "--threshold", "endpoint.ready=100%", "--screening-blocks", "5", "-b", "12", "-o", "g")
+    result = boxbench("gate", "compare", made, f"{made}/", *words)
     assert result.returncode in (ExitCode.OK, ExitCode.CANNOT_TELL), result.stderr.decode()
     found = read(boxbench.cwd / "g")
     (row,) = found.rows
@@ -113,25 +118,37 @@ def test_too_few_boots_cannot_tell_and_a_baseline_is_of_this_host(boxbench: Comm
 
 def test_a_killed_gate_goes_on_to_its_verdict(boxbench: Command, made: Path) -> None:
     """kill -9 in screening, Ctrl-C in confirmation: `resume` goes on; in the end every trial has one record."""
-    words = ("-t", "process", "-m", "endpoint.ready", "--seed", "3", "--threshold", "endpoint.ready=0.01%")
-    place = boxbench.cwd / "g"
-
-    def strike(number: signal.Signals, stage: str, *command: str | Path) -> int:
-        with boxbench.start(*command) as process:
-            wait_until(lambda: (place / stage / RECORDS).exists() or process.poll() is not None, f"records of {stage}")
-            process.send_signal(number)
-            return process.wait(LIMIT_S)
-
-    asked = ("gate", "compare", made, f"{made}/", *words, "--screening-blocks", "5", "-b", "6", "-o", "g")
-    assert strike(signal.SIGKILL, "screening", *asked) == -signal.SIGKILL
-    assert strike(signal.SIGINT, "confirmation", "resume", "g") == ExitCode.INTERRUPTED
-    assert "`boxbench resume g`" in (boxbench.cwd / "stderr").read_text()
+    # A host may stall the test while the gate goes on to its verdict. That gate shows nothing, so there is another.
+    name = next((name for name in map("g{}".format, range(TRIES)) if _struck_twice(boxbench, made, name)), None)
+    assert name is not None, "every gate came to its verdict before it was struck"
+    place = boxbench.cwd / name
+    assert f"`boxbench resume {name}`" in (boxbench.cwd / "stderr").read_text()
     assert not (place / RESULT).exists()
-    result = boxbench("resume", "g/confirmation")
-    assert result.returncode in (ExitCode.OK, ExitCode.REGRESSION, ExitCode.CANNOT_TELL), result.stderr.decode()
+    result = boxbench("resume", place / "confirmation")
+    assert result.returncode in VERDICTS, result.stderr.decode()
     assert read(place).exit_code == result.returncode
     for stage in ("screening", "confirmation"):
         assert [record.trial for record in read_records(place / stage)] == list(read_manifest(place / stage).plan)
+
+
+def _struck_twice(boxbench: Command, made: Path, name: str) -> bool:
+    """Kill a gate in screening, and interrupt it in confirmation; False if it came to its verdict before."""
+
+    def strike(number: signal.Signals, stage: str, *command: str | Path) -> int:
+        records = boxbench.cwd / name / stage / RECORDS
+        with boxbench.start(*command) as process:
+            wait_until(lambda: records.exists() or process.poll() is not None, f"records of {stage}")
+            process.send_signal(number)
+            return process.wait(LIMIT_S)
+
+    words = ("-t", "process", "-m", "endpoint.ready", "--seed", "3", "--threshold", "endpoint.ready=0.01%")
+    asked = ("gate", "compare", made, f"{made}/", *words, "--screening-blocks", "5", "-b", "6", "-o", name)
+    codes = strike(signal.SIGKILL, "screening", *asked), strike(signal.SIGINT, "confirmation", "resume", name)
+    if ExitCode.INTERRUPTED not in codes:
+        assert set(codes) <= {-signal.SIGKILL, *VERDICTS}, (boxbench.cwd / "stderr").read_text()
+        return False
+    assert codes == (-signal.SIGKILL, ExitCode.INTERRUPTED)
+    return True
 
 
 def test_one_run_a_side_counted_in_instructions(boxbench: Command, made: Path, tmp_path: Path) -> None:
@@ -180,7 +197,7 @@ def test_the_fixture(boxbench: Command, made: Path, pytester: pytest.Pytester, m
         """
     )
     for _ in range(TURNS):
-        result = pytester.runpytest_subprocess(timeout=200)  # the installed package registers it
+        result = pytester.runpytest_subprocess(timeout=LIMIT_S)  # the installed package registers it
         if "another boxbench campaign is running" not in str(result.stdout):
             break
         time.sleep(5)  # somebody else's campaign on this host: ours waits its turn

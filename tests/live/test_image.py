@@ -28,6 +28,7 @@ from bench.scenario.model import LoadedScenario, load_scenario
 from bench.util import proc
 from bench.util.errors import BuildError, HostUnfitError
 from tests.needs import need
+from tests.waiting import LIMIT_S
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 BOOT_LIMIT_S = 120.0
@@ -224,7 +225,7 @@ def test_web_answers_in_docker(
         try:
             container.start()
             lines = lines_until(events, "BB1 mark replied")
-            container.stop()
+            container.stop(timeout=round(LIMIT_S))
             assert container.wait()["StatusCode"] == 0
         finally:
             container.remove(force=True)

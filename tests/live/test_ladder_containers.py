@@ -21,7 +21,7 @@ from bench.scenario.options import Value
 from bench.targets.table import make_target
 from bench.util import proc
 from tests.lab import Lab
-from tests.waiting import wait_until
+from tests.waiting import LIMIT_S, wait_until
 
 # Docker's default filter, installed (2), against none (0), as /proc/self/status says it.
 FILTER, NO_FILTER = "2", "0"
@@ -163,7 +163,7 @@ def test_what_a_killed_harness_leaves_is_found_and_removed(
     if name == "containerd":
         engines["CONTAINERD_ADDRESS"] = str(lab.engines.containerd.api.socket)
     argv = [sys.executable, "-c", textwrap.dedent(DIES), name, campaign, str(loaded.directory)]
-    result = proc.run(argv, timeout_s=120, check=False, env=engines)
+    result = proc.run(argv, timeout_s=2 * LIMIT_S, check=False, env=engines)
     assert result.returncode == -signal.SIGKILL, result.stderr.decode()
     pid = int(result.text)
     if name == "docker-cli":  # the engine lives on, and so does the container

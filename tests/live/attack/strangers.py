@@ -17,7 +17,7 @@ from bench.image.base import ensure_base
 from bench.image.stores.docker import DockerStore
 from bench.scenario.model import Base
 from bench.util import proc
-from tests.waiting import wait_until
+from tests.waiting import LIMIT_S, wait_until
 
 _SLEEP: Final = "while :; do sleep 1000; done"
 _IMAGE: Final = "boxbench/base-busybox:latest"
@@ -92,7 +92,7 @@ def _service(name: str) -> Iterator[_Stranger]:
 @contextmanager
 def _mount(point: Path) -> Iterator[_Stranger]:
     point.mkdir()
-    proc.run(["mount", "-t", "tmpfs", "somebody", point], timeout_s=20)
+    proc.run(["mount", "-t", "tmpfs", "somebody", point], timeout_s=LIMIT_S)
     (point / "precious").write_text("precious")
     try:
         yield str(point), lambda: not (point / "precious").exists()

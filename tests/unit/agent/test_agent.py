@@ -26,7 +26,7 @@ from bench.scenario.model import Ready, ReadyExit, ReadyFirstLine, ReadyHttp, Re
 from bench.util import proc
 from tests.needs import host_cannot, need
 from tests.ports import free_port
-from tests.waiting import LIMIT_S, wait_until
+from tests.waiting import LIMIT_S, PATIENCES_S, wait_until
 
 pytestmark = pytest.mark.host
 
@@ -74,7 +74,7 @@ class Box:
     def run(self, config: BoxConfig, ready: Ready | None = None, *flags: str) -> tuple[int, bytes, bytes]:
         stdout, stderr = self.start(config, ready, *flags).communicate(timeout=LIMIT_S)
         assert self.process is not None
-        self._read()
+        self.read()
         return self.process.returncode, stdout, stderr
 
     def tell(self, line: str) -> None:
@@ -84,7 +84,7 @@ class Box:
         """Wait for a line with this start, and return the first one."""
 
         def first() -> str | None:
-            self._read()
+            self.read()
             return next((line for line in self.lines if line.startswith(start)), None)
 
         found = wait_until(first, f"a line that starts with {start!r}")
@@ -113,7 +113,8 @@ class Box:
         os.close(self.events)
         os.close(self.commands)
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Take what the agent has written so far."""
         try:
             while chunk := os.read(self.events, 65536):
                 *whole, self._rest = (self._rest + chunk).split(b"\n")
@@ -502,10 +503,15 @@ def _exercised(box: Box, stream: str) -> bytes:
     return b"".join(map(decode_bytes, words))
 
 
-def _exercise(box: Box, *argv: str, limit_ms: int = 10_000) -> list[int]:
+def _exercise(box: Box, *argv: str, limit_ms: int = round(LIMIT_S * 1000)) -> list[int]:
     """Run an exercise in a box with a sleeping workload, and return the numbers of its exit line."""
     box.start(replace(HERE, argv=("sleep", "100"), cwd="/usr"), None)
     box.wait_for("BB1 mark ready")
+    return _exercise_in(box, *argv, limit_ms=limit_ms)
+
+
+def _exercise_in(box: Box, *argv: str, limit_ms: int) -> list[int]:
+    box.lines.clear()
     box.tell(" ".join(("exercise", str(limit_ms), *map(encode_word, argv))))
     box.wait_for("BB1 exercise-end")
     line = next(line for line in box.lines if line.startswith("BB1 exercise-exit"))
@@ -532,7 +538,7 @@ def test_an_exercise_runs_like_the_workload_and_its_output_is_sent_completely(bo
         box, "sh", "-c", 'echo "$GREETING in $(pwd)"; printf "a\\000b\\377%%\\n"; echo bad >&2'
     )
     assert (code, sig, limit_passed) == (0, 0, 0)
-    assert user_us < 1_000_000
+    assert user_us < 60_000_000
     assert _exercised(box, "stdout") == b"hello world in /usr\na\0b\xff%\n"
     assert _exercised(box, "stderr") == b"bad\n"
 
@@ -553,12 +559,20 @@ def test_the_exit_of_an_exercise_is_sent_before_its_remaining_output(box: Box) -
 def test_the_resources_of_an_exercise_are_its_own_and_its_childrens(box: Box) -> None:
     burn = "import time\nwhile time.process_time() < 0.3: pass"
     _, _, user_us, system_us, *_ = _exercise(box, "sh", "-c", f"{sys.executable} -c '{burn}'; true")
-    assert 300_000 <= user_us + system_us < 2_000_000
+    # The upper bound tells another unit. A stall of the machine may count as CPU time of whoever runs meanwhile.
+    assert 300_000 <= user_us + system_us < 60_000_000
 
 
 def test_an_exercise_that_takes_too_long_is_killed_with_its_children(box: Box) -> None:
-    code, sig, *_, limit_passed, _ = _exercise(box, "sh", "-c", "echo $$; sleep 98765; true", limit_ms=300)
-    assert (code, sig, limit_passed) == (137, 9, 1)
+    box.start(replace(HERE, argv=("sleep", "1000"), cwd="/usr"), None)
+    box.wait_for("BB1 mark ready")
+    for limit_s in PATIENCES_S:
+        code, sig, *_, limit_passed, _ = _exercise_in(
+            box, "sh", "-c", "echo $$; sleep 98765; true", limit_ms=round(limit_s * 1000)
+        )
+        assert (code, sig, limit_passed) == (137, 9, 1)
+        if _exercised(box, "stdout"):  # the shell has begun in time
+            break
     group = int(_exercised(box, "stdout"))
     wait_until(lambda: not _group_exists(group), "the end of the exercise's children")
 

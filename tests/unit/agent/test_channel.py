@@ -16,6 +16,7 @@ from bench.agent.channel import Channel, ChannelEnds, Fifos, ListeningSocket
 from bench.agent.protocol import MAX_LINE_BYTES, Mark, Pong
 from bench.records.record import Endpoint
 from bench.util.errors import ProtocolError
+from tests.waiting import LIMIT_S
 
 Heard = Queue[tuple[Any, int]]
 
@@ -48,15 +49,15 @@ def box_says(directory: Path, data: bytes) -> None:
 def test_lines_arrive_stamped(fifos: Fifos) -> None:
     with listening(fifos) as (_, heard):
         box_says(fifos.directory, b"BB1 mark init 1\nBB1 mark exec 2\n")
-        assert heard.get(timeout=5) == (Mark(Endpoint.INIT, 1), 42)
-        assert heard.get(timeout=5) == (Mark(Endpoint.EXEC, 2), 42)
+        assert heard.get(timeout=LIMIT_S) == (Mark(Endpoint.INIT, 1), 42)
+        assert heard.get(timeout=LIMIT_S) == (Mark(Endpoint.EXEC, 2), 42)
 
 
 def test_a_line_may_come_in_pieces(fifos: Fifos) -> None:
     with listening(fifos) as (_, heard):
         for piece in (b"BB1 po", b"ng p", b"1\nBB1 pong p2\n"):
             box_says(fifos.directory, piece)
-        assert [heard.get(timeout=5)[0] for _ in range(2)] == [Pong("p1"), Pong("p2")]
+        assert [heard.get(timeout=LIMIT_S)[0] for _ in range(2)] == [Pong("p1"), Pong("p2")]
 
 
 def test_lines_that_have_arrived_are_read_before_closing(fifos: Fifos) -> None:
@@ -69,9 +70,9 @@ def test_a_line_without_end_is_cut(fifos: Fifos) -> None:
     with listening(fifos) as (_, heard):
         for _ in range(3):
             box_says(fifos.directory, b"x" * (MAX_LINE_BYTES // 2))
-        assert isinstance(heard.get(timeout=5)[0], ProtocolError)
+        assert isinstance(heard.get(timeout=LIMIT_S)[0], ProtocolError)
         box_says(fifos.directory, b"\nBB1 pong still\n")
-        answers = [heard.get(timeout=5)[0] for _ in range(2)]
+        answers = [heard.get(timeout=LIMIT_S)[0] for _ in range(2)]
         assert answers[-1] == Pong("still")
 
 
@@ -80,12 +81,12 @@ def test_a_flooded_channel_is_closed(fifos: Fifos, monkeypatch: pytest.MonkeyPat
     ended = threading.Event()
     with listening(fifos, on_error=ended.set) as (_, heard):
         box_says(fifos.directory, b"spam\n" * 10)
-        assert isinstance(heard.get(timeout=5)[0], ProtocolError)
+        assert isinstance(heard.get(timeout=LIMIT_S)[0], ProtocolError)
         assert not ended.is_set()
         box_says(fifos.directory, b"spam\n" * 20)
-        last = [heard.get(timeout=5)[0] for _ in range(30)][-1]
+        last = [heard.get(timeout=LIMIT_S)[0] for _ in range(30)][-1]
         assert isinstance(last, ProtocolError)
-        assert ended.wait(5)
+        assert ended.wait(LIMIT_S)
         assert "closed after more than 20 messages" in last.message
         box_says(fifos.directory, b"spam\n")
         box_says(fifos.directory, b"spam\n")
@@ -98,7 +99,7 @@ def test_a_box_that_reads_its_own_fifo_does_not_end_the_channel(fifos: Fifos, mo
     monkeypatch.setattr(channels, "_read", lambda fd: stolen.pop() if stolen else read(fd))
     with listening(fifos) as (_, heard):
         box_says(fifos.directory, b"BB1 pong here\n")
-        assert heard.get(timeout=5)[0] == Pong("here")
+        assert heard.get(timeout=LIMIT_S)[0] == Pong("here")
     assert not stolen
 
 
@@ -136,7 +137,7 @@ def test_the_connection_of_a_vmm_is_reported(tmp_path: Path) -> None:
         channel.send("ping nobody")
         vmm.connect(str(tmp_path / "events"))
         vmm.sendall(b"BB1 mark init 1\n")
-        assert heard.get(timeout=5)[0] == Mark(Endpoint.INIT, 1)
+        assert heard.get(timeout=LIMIT_S)[0] == Mark(Endpoint.INIT, 1)
         assert connected.is_set()
         channel.send("ping p1")
         assert vmm.recv(100) == b"ping p1\n"
@@ -153,6 +154,6 @@ def test_commands_to_a_closed_connection_are_dropped(tmp_path: Path) -> None:
         with socket.socket(socket.AF_UNIX) as vmm:
             vmm.connect(str(tmp_path / "events"))
             vmm.sendall(b"BB1 pong here\n")
-            heard.get(timeout=5)
+            heard.get(timeout=LIMIT_S)
         for _ in range(3):
             channel.send("stop")

@@ -11,6 +11,7 @@ import pytest
 import bench
 from bench.agent.compile import COMPILERS, FLAGS, compile_program, program_sources, static_program
 from bench.util import proc
+from tests.waiting import LIMIT_S
 
 pytestmark = pytest.mark.host
 
@@ -59,5 +60,5 @@ def test_a_changed_header_makes_another_program(tmp_path: Path, monkeypatch: pyt
     said = []
     for word in ("one", "other"):
         (folder / "word.h").write_text(f'#define WORD "{word}"\n')
-        said.append(proc.run([static_program("a_package_of_this_test", "greet")], timeout_s=10).text)
+        said.append(proc.run([static_program("a_package_of_this_test", "greet")], timeout_s=LIMIT_S).text)
     assert said == ["one\n", "other\n"]

@@ -11,6 +11,7 @@ from bench.records.record import Endpoint, Record
 from bench.scenario.secrets import NOT_SHOWN
 from bench.util.clock import VirtualClock
 from bench.util.errors import ProtocolError
+from tests.waiting import LIMIT_S
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_nobody_waits_for_messages_that_are_not_read_any_more(timeline: Timeline
 def test_waiting_ends_when_the_message_arrives(timeline: Timeline) -> None:
     sender = threading.Timer(0.05, timeline.receive, (Pong("p1"), 1234))
     sender.start()
-    assert timeline.wait_for(lambda: timeline.has_pong("p1"), timeout_s=30)
+    assert timeline.wait_for(lambda: timeline.has_pong("p1"), timeout_s=LIMIT_S)
     assert timeline.pong_ns("p1") == 1234
     assert not timeline.wait_for(lambda: timeline.has_pong("p2"), timeout_s=0.01)
     sender.join()

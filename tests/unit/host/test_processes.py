@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.host.processes import Process, end_process, find_by_argument, kill_and_wait, program_of, runs_as
+from tests.waiting import LIMIT_S
 
 STAT = "{pid} (a (b) c) S 1 {pid} 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {started} 0 0\n"
 
@@ -77,8 +78,8 @@ def test_a_process_that_got_the_pid_of_an_ended_one_gets_no_signal(sleeper: subp
         assert end_process(ended_before, ((signal.SIGKILL, 0.0),))
         assert sleeper.poll() is None
         assert os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-        assert end_process(found, ((signal.SIGTERM, 10.0),))
-        assert sleeper.wait(10) == -signal.SIGTERM
+        assert end_process(found, ((signal.SIGTERM, LIMIT_S),))
+        assert sleeper.wait(LIMIT_S) == -signal.SIGTERM
     finally:
         sleeper.kill()
         sleeper.wait()
@@ -105,7 +106,7 @@ def test_a_process_that_ignores_a_signal_gets_the_next(tmp_path: Path) -> None:
         found = Process.of(process.pid)
         assert found is not None
         assert not end_process(found, ((signal.SIGTERM, 0.0),))
-        assert end_process(found, ((signal.SIGTERM, 0.0), (signal.SIGKILL, 10.0)))
+        assert end_process(found, ((signal.SIGTERM, 0.0), (signal.SIGKILL, LIMIT_S)))
     finally:
         process.kill()
         process.wait()

@@ -12,6 +12,7 @@ from bench.image.model import GuestKernel
 from bench.image.vm.initramfs import CpioEntry, ensure_initramfs, newc, with_conf
 from bench.util import proc
 from tests.needs import need
+from tests.waiting import LIMIT_S
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_cpio_reads_both_archives(kernel: GuestKernel, tmp_path: Path) -> None:
     out = tmp_path / "initrd"
     conf = b"argv /bin/true\n"
     with_conf(base, conf, out)
-    first = proc.run(["cpio", "-itv", "--quiet"], timeout_s=20, stdin=base.read_bytes()).text
+    first = proc.run(["cpio", "-itv", "--quiet"], timeout_s=LIMIT_S, stdin=base.read_bytes()).text
     assert [line.split()[0] for line in first.splitlines() if line.endswith((" init", " modules/b.ko"))] == [
         "-rwxr-xr-x",
         "-rw-r--r--",
@@ -66,7 +67,7 @@ def test_cpio_reads_both_archives(kernel: GuestKernel, tmp_path: Path) -> None:
     assert "crw-------" in first
     second = out.read_bytes()[base.stat().st_size :]
     assert base.stat().st_size % 4 == 0
-    read = proc.run(["cpio", "-i", "--quiet", "--to-stdout", "box.conf"], timeout_s=20, stdin=second)
+    read = proc.run(["cpio", "-i", "--quiet", "--to-stdout", "box.conf"], timeout_s=LIMIT_S, stdin=second)
     assert read.stdout == conf
     # The last page of the memory has room for the tables of microvm's firmware.
     assert 0 < out.stat().st_size % 4096 <= 4

@@ -180,7 +180,7 @@ def test_without_a_look_there_are_defaults_and_no_reasons_about_the_image() -> N
     assert made("redis:7", seen=None).scenario.ready.when == "first-line"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     env=st.dictionaries(
         st.text("AB_", min_size=1), st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))

@@ -36,10 +36,12 @@ def test_threads_that_have_to_wait_for_a_cpu_are_seen() -> None:
     before = queue_ns([os.getpid()])
     assert before is not None
     cpu = {min(os.sched_getaffinity(0))}
-    read, ended = threading.Event(), threading.Barrier(4)
+    read, begun, ended = threading.Event(), threading.Barrier(3), threading.Barrier(4)
 
     def burn() -> None:
         os.sched_setaffinity(0, cpu)
+        # All want the CPU at once: one that is started late would wait for nobody.
+        begun.wait()
         until = time.thread_time_ns() + 30_000_000
         while time.thread_time_ns() < until:
             # The interpreter's lock is not held meanwhile, so that all three are ready to run.

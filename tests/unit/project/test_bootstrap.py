@@ -12,6 +12,7 @@ import pytest
 
 from bench.util import proc
 from tests.needs import host_cannot, need
+from tests.waiting import LIMIT_S
 
 pytestmark = pytest.mark.host
 
@@ -126,7 +127,7 @@ def test_it_is_executable_and_plain_sh() -> None:
     assert SCRIPT.read_text(encoding="utf-8").startswith("#!/bin/sh\n")
     for shell in ("sh", "dash", "bash"):
         if shutil.which(shell):
-            proc.run([shell, "-n", SCRIPT], timeout_s=10)
+            proc.run([shell, "-n", SCRIPT], timeout_s=LIMIT_S)
 
 
 def test_shellcheck_has_nothing_to_say() -> None:

@@ -114,7 +114,7 @@ def test_a_new_campaign_and_its_output_are_on_the_disk(tmp_path: Path, synced: l
 
 
 @given(done=st.sets(st.integers(0, len(RECORDS_OF_IT) - 1)))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_what_remains_is_what_has_no_record(made: Path, done: set[int]) -> None:
     (made / RECORDS).unlink(missing_ok=True)
     with Campaign.open(made) as campaign:
@@ -127,7 +127,7 @@ def test_what_remains_is_what_has_no_record(made: Path, done: set[int]) -> None:
 
 
 @given(cut=st.integers(1, 400))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_line_torn_anywhere_is_cut_and_its_trial_remains(made: Path, cut: int) -> None:
     whole, torn = RECORDS_OF_IT[0].line().encode(), RECORDS_OF_IT[1].line().encode()
     (made / RECORDS).write_bytes(whole + torn[: min(cut, len(torn) - 1)])

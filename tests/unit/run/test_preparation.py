@@ -13,7 +13,7 @@ from bench.run.preparation import Preparation, _running, summary
 from bench.util import proc
 from bench.util.clock import VirtualClock
 from bench.util.steps import Step, measured_by, note_use, step, working_for
-from tests.waiting import wait_until
+from tests.waiting import LIMIT_S, wait_until
 
 GIB = 2**30
 
@@ -69,7 +69,7 @@ def test_a_step_whose_bytes_are_known_is_shown_while_it_runs() -> None:
 
     with Preparation().shown(say), step("tree"):
         measured_by(lambda: 4096, total_bytes=8192)
-        assert heard.wait(30)
+        assert heard.wait(LIMIT_S)
     assert said[0].startswith("  unpack: 4.00 KiB of 8.00 KiB, "), "a log leaves out what is indented"
 
 
@@ -86,7 +86,7 @@ def test_works_are_done_beside_the_block_and_waited_for() -> None:
     begun = threading.Event()
 
     def work() -> None:
-        begun.wait(30)
+        begun.wait(LIMIT_S)
         order.append("work")
 
     with done_beside([work]):

@@ -16,7 +16,7 @@ from bench.targets.base import Box, Order
 from bench.util import proc
 from bench.util.errors import QuotaError
 from tests.needs import host_cannot
-from tests.waiting import wait_until
+from tests.waiting import LIMIT_S, wait_until
 
 
 class _Box:
@@ -125,7 +125,7 @@ def test_a_file_system_that_fills_up_is_noticed(tmp_path: Path, kind: str, limit
         host_cannot("mount a file system without root")
     run = tmp_path / "run"
     run.mkdir()
-    proc.run(["mount", "-t", "tmpfs", "-o", limits, "tmpfs", run], timeout_s=20)
+    proc.run(["mount", "-t", "tmpfs", "-o", limits, "tmpfs", run], timeout_s=LIMIT_S)
     try:
         place = _Place(tmp_path)
         place.quota.check()
@@ -137,7 +137,7 @@ def test_a_file_system_that_fills_up_is_noticed(tmp_path: Path, kind: str, limit
         assert str(place.directory) in _refused(place)
         place.quota.close()
     finally:
-        proc.run(["umount", run], timeout_s=20)
+        proc.run(["umount", run], timeout_s=LIMIT_S)
 
 
 def _threads() -> list[threading.Thread]:

@@ -46,7 +46,7 @@ from bench.scenario.model import (
 from bench.targets.base import Box, Order, Output
 from bench.util.clock import VirtualClock
 from bench.util.errors import BoxbenchError, LaunchError, TeardownError
-from tests.waiting import wait_until
+from tests.waiting import LIMIT_S, wait_until
 
 MS: Final = 10**6
 # No process has this number: the kernel's highest is 2^22.
@@ -90,7 +90,7 @@ class FakeBox(Box):
         self._target.clock.advance_ns(after_ms * MS)
         before = self._heard()
         os.write(self._write, line.encode() + b"\n")
-        assert self._timeline.wait_for(lambda: self._heard() != before, timeout_s=10), line
+        assert self._timeline.wait_for(lambda: self._heard() != before, timeout_s=LIMIT_S), line
 
     def _heard(self) -> tuple[object, ...]:
         timeline = self._timeline
@@ -259,10 +259,16 @@ def test_what_an_engine_does_to_answer_us_is_not_in_the_start(
             return answer(box)
 
         monkeypatch.setattr(FakeBox, question, asked)
-    record = trial(target)
-    # The daemon is this process here, which also works for the start itself.
-    assert 0 < record.cpu_ns["start.daemon.engined"] < question_ns
-    assert 0 < record.cpu_ns["start.harness"] < question_ns
+    # The daemon is this process here, which also works for the start itself: some milliseconds. Noise only adds to
+    # that, and not in every trial; a question that counts is in every trial.
+    used = []
+    for _ in range(5):
+        record = trial(target)
+        used.append((record.cpu_ns["start.daemon.engined"], record.cpu_ns["start.harness"]))
+        assert min(used[-1]) > 0
+        if max(used[-1]) < question_ns:
+            return
+    pytest.fail(f"CPU time of the daemon and of the harness, ns: {used}")
 
 
 def test_the_whole_order_of_phases(trial: Callable[..., Record]) -> None:

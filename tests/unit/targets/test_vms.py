@@ -37,7 +37,7 @@ from bench.targets.vms.vm_docker import container_request
 from bench.util.clip import LAST_LINES, Clipped
 from bench.util.errors import HostUnfitError, LaunchError, TargetUnavailableError, ThreadDiedError, UsageError
 from tests.factories import make_scenario
-from tests.waiting import wait_until
+from tests.waiting import LIMIT_S, wait_until
 
 VM_TARGETS = ("vmm", "microvm", "libvirt", "libvirt-full", "vm-docker")
 NO_ENGINES: Any = None
@@ -191,11 +191,11 @@ def test_a_console_is_read_away_and_its_word_found_across_chunks(run_dir: Path) 
     found = threading.Event()
     watch = ConsoleWatch(run_dir / "c", b"Linux version", found.set)
     with connected(run_dir / "c") as peer:
-        peer.settimeout(10)
+        peer.settimeout(LIMIT_S)
         peer.sendall(b"x" * 100_000 + b"Linux ver")
         assert not found.wait(0.05)
         peer.sendall(b"sion 6")
-        assert found.wait(10)
+        assert found.wait(LIMIT_S)
         peer.sendall(b"y" * 4_000_000)  # more than a socket holds: somebody must be reading
     watch.close()
     assert not (run_dir / "c").exists()
@@ -225,9 +225,12 @@ def test_a_console_that_nobody_connects_to_can_be_closed(run_dir: Path) -> None:
 def playing(path: Path, play: Callable[[socket.socket], None]) -> Iterator[None]:
     """Somebody at the other end of a socket of ours."""
 
+    # Here and not in the thread: whoever runs into a short time limit closes the socket at once.
+    connection = connected(path)
+
     def run() -> None:
-        with connected(path) as peer:
-            peer.settimeout(10)
+        with connection as peer:
+            peer.settimeout(LIMIT_S)
             play(peer)
 
     thread = threading.Thread(target=run)
@@ -370,7 +373,7 @@ def reply(body: bytes, *, status: str = "200 OK") -> bytes:
 
 
 def test_requests_share_one_connection(run_dir: Path) -> None:
-    api = EngineApi(run_dir / "a", timeout_s=10)
+    api = EngineApi(run_dir / "a", timeout_s=LIMIT_S)
     created = reply(b'{"Id": "abc"}', status="201 Created")
     with playing(api.path, engine(created, reply(b"", status="204 No Content"), reply(b"OK"))):
         assert api.call("POST", "/containers/create?name=x", {"Image": "i"}) == {"Id": "abc"}
@@ -381,7 +384,7 @@ def test_requests_share_one_connection(run_dir: Path) -> None:
 
 
 def test_a_refusal_carries_the_engines_words(run_dir: Path) -> None:
-    api = EngineApi(run_dir / "a", timeout_s=10)
+    api = EngineApi(run_dir / "a", timeout_s=LIMIT_S)
     answer = reply(b'{"message": "No such image: i"}', status="404 Not Found")
     with (
         playing(api.path, engine(answer)),
@@ -393,7 +396,7 @@ def test_a_refusal_carries_the_engines_words(run_dir: Path) -> None:
 
 @pytest.mark.parametrize("cut", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", b"not http\r\n\r\n"])
 def test_a_vm_that_ends_or_talks_nonsense_is_an_expected_error(run_dir: Path, cut: bytes) -> None:
-    api = EngineApi(run_dir / "a", timeout_s=10)
+    api = EngineApi(run_dir / "a", timeout_s=LIMIT_S)
     with playing(api.path, engine(cut)), pytest.raises(LaunchError, match="did not answer GET /info"):
         api.call("GET", "/info")
     # No second connection is tried, least of all over a network.
@@ -462,7 +465,7 @@ def test_a_request_ends_at_its_deadline_however_slowly_the_answer_comes(run_dir:
 
 
 def test_an_answer_that_is_no_json_is_an_expected_error(run_dir: Path) -> None:
-    api = EngineApi(run_dir / "a", timeout_s=10)
+    api = EngineApi(run_dir / "a", timeout_s=LIMIT_S)
     answers = reply(b"{nonsense"), reply(b"[" * 100_000)
     with playing(api.path, engine(*answers)):
         for _ in answers:
@@ -472,7 +475,7 @@ def test_an_answer_that_is_no_json_is_an_expected_error(run_dir: Path) -> None:
 
 
 def test_logs_are_taken_apart_and_a_torn_frame_is_kept(run_dir: Path) -> None:
-    api = EngineApi(run_dir / "a", timeout_s=10)
+    api = EngineApi(run_dir / "a", timeout_s=LIMIT_S)
     frames = b"\1\0\0\0\0\0\0\3out" + b"\2\0\0\0\0\0\0\3err" + b"\1\0\0\0\0\0\0\x09mor"
     with playing(api.path, engine(reply(frames))):
         assert api.logs("x") == (Clipped(b"outmor", whole=True), Clipped(b"err", whole=True))
@@ -484,13 +487,13 @@ def frame(stream: int, content: bytes) -> bytes:
 
 
 def test_a_long_log_is_read_in_one_go(run_dir: Path) -> None:
-    """Cut off frame by frame, 200,000 of them took a minute."""
+    """Cut off frame by frame, 200,000 of them took a minute; a pass over all takes tenths of a second."""
     raw = frame(1, b"line\n") * 200_000
     begun = time.process_time()
     assert sum(len(content) for _, content in frames(raw)) == 1_000_000
-    assert time.process_time() - begun < 5
+    assert time.process_time() - begun < 15
     lines = frame(1, b"line\n") * LAST_LINES
-    api = EngineApi(run_dir / "a", timeout_s=10)
+    api = EngineApi(run_dir / "a", timeout_s=LIMIT_S)
     with playing(api.path, engine(reply(lines), reply(lines + frame(2, b"end\n")))):
         assert api.logs("x") == (Clipped(b"line\n" * LAST_LINES, whole=True), Clipped(b"end\n", whole=True))
     api.close()
@@ -501,7 +504,7 @@ def test_of_a_log_that_is_too_long_for_the_connection_the_last_lines_are_kept(
 ) -> None:
     lines = frame(1, b"line\n") * LAST_LINES
     monkeypatch.setattr("bench.engines.engine_api._LIMIT_BYTES", len(lines) + 1)
-    api = EngineApi(run_dir / "a", timeout_s=10)
+    api = EngineApi(run_dir / "a", timeout_s=LIMIT_S)
     with playing(api.path, engine(reply(lines), reply(lines * 2))):
         stdout, stderr = api.logs("x")
     assert stdout == Clipped(b"--- boxbench: what was here is left out ---\n" + b"line\n" * LAST_LINES, whole=False)

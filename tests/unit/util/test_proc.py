@@ -41,61 +41,61 @@ def _with_variable(mark: str) -> list[int]:
 
 
 def test_run_returns_both_streams_and_the_code() -> None:
-    result = proc.run(["sh", "-c", "echo out; echo err >&2; exit 3"], timeout_s=10, check=False)
+    result = proc.run(["sh", "-c", "echo out; echo err >&2; exit 3"], timeout_s=LIMIT_S, check=False)
     assert (result.text, result.stderr, result.returncode) == ("out\n", b"err\n", 3)
 
 
 def test_a_failure_names_command_code_and_stderr() -> None:
     with pytest.raises(ProcessError, match=r"`sh -c .*` ended with exit code 7: disk on fire") as caught:
-        proc.run(["sh", "-c", "echo disk on fire >&2; exit 7"], timeout_s=10)
+        proc.run(["sh", "-c", "echo disk on fire >&2; exit 7"], timeout_s=LIMIT_S)
     assert caught.value.hint
     assert caught.value.stderr_tail == "disk on fire"
 
 
 def test_only_the_tail_of_stderr_is_in_the_error() -> None:
     with pytest.raises(ProcessError) as caught:
-        proc.run(["sh", "-c", "yes first | head -c 100000 >&2; echo last >&2; exit 1"], timeout_s=10)
+        proc.run(["sh", "-c", "yes first | head -c 100000 >&2; echo last >&2; exit 1"], timeout_s=LIMIT_S)
     assert len(caught.value.message) < proc.TAIL_BYTES + 200
     assert caught.value.message.endswith("last")
 
 
 def test_a_missing_tool_is_a_host_that_is_unfit() -> None:
     with pytest.raises(HostUnfitError, match="'no-such-tool-here'"):
-        proc.run(["no-such-tool-here"], timeout_s=1)
+        proc.run(["no-such-tool-here"], timeout_s=LIMIT_S)
 
 
 def test_a_missing_working_directory_is_not_called_a_missing_tool(tmp_path: Path) -> None:
     with pytest.raises(ProcessError, match=r"directory .*gone"):
-        proc.run(["true"], timeout_s=1, cwd=tmp_path / "gone")
+        proc.run(["true"], timeout_s=LIMIT_S, cwd=tmp_path / "gone")
 
 
 def test_a_file_that_may_not_be_run_is_an_expected_error(tmp_path: Path) -> None:
     tool = tmp_path / "tool"
     tool.write_text("#!/bin/sh\n", encoding="ascii")
     with pytest.raises(HostUnfitError, match="Permission denied"):
-        proc.run([tool], timeout_s=1)
+        proc.run([tool], timeout_s=LIMIT_S)
 
 
 def test_stdin_env_and_cwd_reach_the_tool(tmp_path: Path) -> None:
     result = proc.run(
-        ["sh", "-c", "cat; pwd; echo $BOX $HOME"], timeout_s=10, stdin=b"in ", cwd=tmp_path, env={"BOX": "1"}
+        ["sh", "-c", "cat; pwd; echo $BOX $HOME"], timeout_s=LIMIT_S, stdin=b"in ", cwd=tmp_path, env={"BOX": "1"}
     )
     assert result.text == f"in {tmp_path}\n1 {os.environ['HOME']}\n"
 
 
 def test_stdin_is_empty_unless_given() -> None:
-    assert proc.run(["cat"], timeout_s=10).stdout == b""
+    assert proc.run(["cat"], timeout_s=LIMIT_S).stdout == b""
 
 
 def test_output_can_go_to_a_file(tmp_path: Path) -> None:
     with (tmp_path / "out").open("wb") as file:
-        result = proc.run(["echo", "big"], timeout_s=10, stdout_to=file)
+        result = proc.run(["echo", "big"], timeout_s=LIMIT_S, stdout_to=file)
     assert result.stdout == b""
     assert (tmp_path / "out").read_bytes() == b"big\n"
 
 
 def test_no_shell_ever_sees_the_words() -> None:
-    assert proc.run(["echo", "$HOME; `id`", "a b"], timeout_s=10).text == "$HOME; `id` a b\n"
+    assert proc.run(["echo", "$HOME; `id`", "a b"], timeout_s=LIMIT_S).text == "$HOME; `id` a b\n"
 
 
 def test_a_time_limit_ends_the_whole_group() -> None:
@@ -182,9 +182,10 @@ def test_a_programs_cpu_time_has_its_childrens_and_nobody_elses() -> None:
     with adopting_orphans():
         # We wait for the orphan while the program runs, and so it counts in the sum over all our children.
         beside = proc.run(["sh", "-c", _WITH_AN_ORPHAN, sys.executable, _BURN], timeout_s=LIMIT_S)
-    assert _children_s() - of_all_s >= 1
     assert beside.cpu_ns is not None
-    assert beside.cpu_ns < 10**9
+    # An identity of the kernel's accounts, which a slow host cannot break: what is not the program's is the orphan's.
+    # Accounts are in microseconds.
+    assert _children_s() - of_all_s - beside.cpu_ns / 1e9 >= 1 - 1e-3
 
 
 def test_only_named_variables_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -27,7 +28,7 @@ from bench.sim.sweep.store import UNITS
 from bench.sim.sweep.versions import OtherVersionError
 from bench.util import proc
 from tests.unit.sim.sweep.sweeps import digest, small_model, small_plan, tasks_of
-from tests.waiting import wait_until
+from tests.waiting import LIMIT_S, PATIENCES_S, wait_until
 
 pytestmark = pytest.mark.host
 
@@ -63,7 +64,7 @@ class Cluster:
         path = [str(source), *sys.path] if source else sys.path
         environment = {"BOXBENCH_JIT": "0", "PYTHONPATH": os.pathsep.join(filter(None, path))}
         process = proc.spawn(argv, cwd=self._directory, env=environment)
-        self._stack.callback(proc.stop, process, ladder=((signal.SIGKILL, 10.0),))
+        self._stack.callback(proc.stop, process, ladder=((signal.SIGKILL, LIMIT_S),))
         return process
 
 
@@ -122,8 +123,12 @@ def test_a_worker_that_hangs_is_named(cluster: Cluster) -> None:
     wait_until(lambda: len(threads_of(cluster)) > before, "the worker")
     worker.send_signal(signal.SIGSTOP)
     try:
-        with pytest.raises(ClusterError, match=r"worker tcp://127.0.0.1:\d+ did not answer within 1 s"):
-            runner_at(cluster.file, answer_s=1.0).probe()
+        for patience_s in PATIENCES_S:
+            with pytest.raises(ClusterError, match=rf"did not answer within {patience_s:g} s") as caught:
+                runner_at(cluster.file, answer_s=patience_s).probe()
+            if "worker" in caught.value.message:  # on a host that stalls, the scheduler may be late, too
+                break
+        assert re.search(r"worker tcp://127.0.0.1:\d+ did not answer", caught.value.message)
     finally:
         worker.kill()
         worker.wait()
@@ -164,7 +169,7 @@ def test_a_scheduler_that_dies_half_way_ends_the_sweep_and_another_one_goes_on(
         cluster.start_worker()
 
         def tell(done: int, _total: int, _text: str) -> None:
-            if done == 2:
+            if done >= 2:
                 cluster.scheduler.kill()
 
         with pytest.raises(ClusterError, match=r"the scheduler .* has (gone|not answered)"):
