@@ -166,6 +166,8 @@ def test_a_whole_life(name: str, lab: Lab, loaded: LoadedScenario) -> None:
     in_order(trialed, *map(Endpoint, ("requested", "init", "exec", "ready", "stopping", "ended", "gone")))
     if Endpoint.CREATED in record.endpoints_ns:
         in_order(trialed, Endpoint.REQUESTED, Endpoint.CREATED, Endpoint.INIT)
+    if name == "vm-docker":  # both from one request
+        in_order(trialed, *map(Endpoint, ("requested", "created", "vmm", "init", "root", "exec")))
     # Only a serial console shows the kernel's first output, and no target has one by default.
     assert Endpoint.KERNEL not in record.endpoints_ns
     # By the agent's own clock; a forged mark would come at once, and has a time of its own.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +17,7 @@ from typing import Final
 from bench.host.campaign_lock import only_campaign_on_host
 from bench.run.cleanup import find_containers, find_leftovers
 from bench.util import proc
+from bench.util.cache import cache_dir
 from bench.util.errors import HostUnfitError
 from tests.lab import Lab
 from tests.needs import in_ci
@@ -69,6 +72,16 @@ class Command:
         found = map(str, (*find_leftovers(), *find_containers(self.lab.client)))
         # Beside us others may try things out by hand; in CI nobody does.
         return {text for text in found if in_ci() or _CAMPAIGN.search(text)}
+
+
+def linked_cache(directory: Path, *kinds: str) -> None:
+    """Make a cache with these kinds of entries of the session's, where it has them. No link to a cache is pruned."""
+    directory.mkdir(mode=0o700)
+    for kind in kinds:
+        if (cache_dir() / kind).is_dir():
+            hidden = shutil.ignore_patterns(".*")
+            shutil.copytree(cache_dir() / kind, directory / kind, copy_function=os.link, ignore=hidden)
+            (directory / kind).chmod(0o700)
 
 
 def refused(result: proc.Result, code: int, *words: str) -> str:

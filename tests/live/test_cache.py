@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, Final
 
-from bench.util.cache import cache_dir
 from bench.util.errors import ExitCode
 from tests.lab import write_scenario
-from tests.live.command import Command
+from tests.live.command import Command, linked_cache
 from tests.live.test_campaign import DOCKERFILE
 
 _SLOW: Final = ("base", "agent")
@@ -18,11 +16,8 @@ _SLOW: Final = ("base", "agent")
 
 
 def _own_cache(directory: Path) -> dict[str, str]:
-    """Variables for runs with a cache of their own: no links to other caches, which nobody prunes."""
-    for kind in _SLOW:
-        (directory / kind).mkdir(parents=True, mode=0o700)
-        for entry in (cache_dir() / kind).glob("[!.]*"):
-            os.link(entry, directory / kind / entry.name)
+    """Variables for runs with a cache of their own."""
+    linked_cache(directory, *_SLOW)
     return {"DOCKER_HOST": "", "BOXBENCH_CACHE": str(directory)}
 
 

@@ -374,7 +374,7 @@ module.ProcessTarget = Altered
 def altering(tmp_path: Path) -> dict[str, str]:
     """An environment in which the process target of any boxbench gives one variable more."""
     (tmp_path / "sitecustomize.py").write_text(SITE, encoding="utf-8")
-    return {"PYTHONPATH": str(tmp_path)}
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))}
 
 
 def test_an_unequal_campaign_is_refused(boxbench: Command, altering: dict[str, str]) -> None:

@@ -20,6 +20,7 @@ from tests.lab import write_scenario
 from tests.live.attack.intruder import Aim, Report
 from tests.live.attack.strangers import strangers
 from tests.live.attack.verdict import INTRUDER, Ground, Judge
+from tests.live.command import linked_cache
 from tests.waiting import LIMIT_S
 
 BASE: Final = "FROM boxbench/base-busybox:latest\n"
@@ -78,6 +79,8 @@ def test_another_user_gains_nothing_beside_a_campaign(judge: Judge, ground: Grou
     scenario = write(tmp_path, SLEEPER, "sleeper", hidden[:20])
     address = boxbench.lab.docker_host
     cache = ground.place / "cache"
+    # What takes long to make is there already. The intruder tries to open it, and changes nothing that opens.
+    linked_cache(cache, "agent", "base", "initramfs", "kernel")
     env = {"BOXBENCH_CACHE": str(cache)}
     aim = Aim(INTRUDER, str(run_root()), str(cache), str(ground.proofs), hidden[:20], address, lock=True)
     with strangers(ground.place, boxbench.lab.client, address) as gone, intruder(aim) as stop:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,11 +122,31 @@ def written(directory: Path, name: str, attack: Attack, victim: Path) -> Path:
     return scenario
 
 
+# Some of these boxes never answer, and some never stop. Boxbench waits for them as it does for others, less long.
+IMPATIENT: Final = """\
+from bench.agent import boxconf
+from bench.probes import flush, observer
+flush._PATIENCE_S = observer.AGENT_PATIENCE_S = 2.0
+boxconf.STOP_TIMEOUT_MS = 2000
+"""
+
+
+@pytest.fixture
+def impatient(tmp_path: Path) -> dict[str, str]:
+    """Variables for a run that gives up on a silent box soon."""
+    place = tmp_path / "site"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(IMPATIENT, encoding="utf-8")
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (str(place), os.environ.get("PYTHONPATH"))))}
+
+
 @pytest.mark.parametrize("attacks", [FLOODS, LIES, HIDING], ids=["floods", "lies", "hiding"])
-def test_a_hostile_workload_harms_no_other_trial(judge: Judge, tmp_path: Path, attacks: dict[str, Attack]) -> None:
+def test_a_hostile_workload_harms_no_other_trial(
+    judge: Judge, tmp_path: Path, impatient: dict[str, str], attacks: dict[str, Attack]
+) -> None:
     calm = {"calm": Attack(CALM, targets="process, docker")}
     scenarios = [written(tmp_path, name, attack, judge.ground.victim) for name, attack in (calm | attacks).items()]
-    result = judge.boxbench("run", *scenarios, "-o", "out")
+    result = judge.boxbench("run", *scenarios, "-o", "out", env=impatient)
     said = result.text + result.stderr.decode()
     assert result.returncode in (ExitCode.OK, ExitCode.PARTIAL), said
     judge.campaign(judge.boxbench.cwd / "out", said, {name: attack.says for name, attack in attacks.items()})
