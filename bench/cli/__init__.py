@@ -36,42 +36,58 @@ def main() -> None:
 
 
 def _main() -> None:
+    sys.exit(_with_output_written(_run()))
+
+
+def _run() -> int:
+    """Run a command and say what went wrong. Returns the exit code."""
     try:
         _check_arguments(sys.argv[1:])
         prepare_completion()
         code = make_program()(prog_name="boxbench", standalone_mode=False)
     except BoxbenchError as error:
         complain(error.message, error.hint)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
         _discard_output()
-        sys.exit(ExitCode.OK)
+        return ExitCode.OK
     except SystemExit as error:
         # rich turns a broken pipe into this. No other code below this line exits.
         if not isinstance(error.__context__, BrokenPipeError):
             raise
         _discard_output()
-        sys.exit(ExitCode.OK)
+        return ExitCode.OK
     except OSError as error:
         # Where an error needs another hint, it was caught before.
         where = "" if error.filename is None else f"{error.filename}: "
         complain(
             f"{where}{error.strerror or error}", "check the path, its owner and mode, and the free space of its disk"
         )
-        sys.exit(ExitCode.ERROR)
+        return ExitCode.ERROR
     except Exception as error:
-        sys.exit(_usage_error(error))
-    try:
-        # Buffered output would otherwise break the pipe at interpreter exit, where it cannot be caught.
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _discard_output()
+        return _usage_error(error)
     # The option parser turns Ctrl-C into this code.
     if code == ExitCode.INTERRUPTED:
         complain(*(_ENDED_SIMULATION if sys.argv[1:2] == ["simulate"] else _ENDED))
-    sys.exit(code if isinstance(code, int) else ExitCode.OK)
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def _with_output_written(code: int) -> int:
+    """Write buffered output, whose error could not be caught when the interpreter exits. Returns the exit code."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()
+    except OSError as error:
+        _discard_output()
+        if code == ExitCode.OK:
+            complain(
+                f"standard output cannot be written: {error.strerror}", "make room on its disk, or send it elsewhere"
+            )
+            return ExitCode.ERROR
+    return code
 
 
 def _note_signal() -> None:

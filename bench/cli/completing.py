@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +21,23 @@ def complete_targets(incomplete: str) -> list[str]:
     """The targets after the last comma. Those that are written already are not offered again."""
     from bench.scenario.target_table import TARGETS  # noqa: PLC0415 - only the shell's question needs it
 
-    before, comma, begun = incomplete.rpartition(",")
-    taken = before.split(",")
-    return [f"{before}{comma}{name}" for name in TARGETS if name.startswith(begun) and name not in taken]
+    return some_of(TARGETS)(incomplete)
+
+
+def one_of(words: Iterable[str]) -> Callable[[str], list[str]]:
+    """What completes an option that takes one of these words."""
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
+
+
+def some_of(words: Iterable[str]) -> Callable[[str], list[str]]:
+    """What completes an option that takes some of these words, with commas between them."""
+
+    def complete(incomplete: str) -> list[str]:
+        before, comma, begun = incomplete.rpartition(",")
+        taken = before.split(",")
+        return [f"{before}{comma}{word}" for word in words if word.startswith(begun) and word not in taken]
+
+    return complete
 
 
 def complete_scenarios(incomplete: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.completing import complete_results
+from bench.cli.completing import complete_results, one_of
 from bench.cli.messages import note
 from bench.cli.options import AllowSimulated
 from bench.cli.workflow import apart_in_file, under_runner
@@ -36,7 +36,14 @@ Source = Annotated[
 ]
 FormatName = Annotated[
     str,
-    typer.Option("--format", "-f", metavar="NAME", help="One of the formats that --formats lists.", show_default=False),
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="NAME",
+        help="One of the formats that --formats lists.",
+        show_default=False,
+        autocompletion=one_of(FORMATS),
+    ),
 ]
 Out = Annotated[
     Path | None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.completing import complete_results
+from bench.cli.completing import complete_results, one_of
 from bench.cli.console import console
 from bench.cli.loading import timed_directory
 from bench.cli.messages import note
@@ -21,6 +21,7 @@ from bench.render.figures.style import STYLES
 from bench.scenario.targets import split_labels
 from bench.util.errors import UsageError
 from bench.util.paths import is_file
+from bench.util.text import meant_or_listed
 
 Place = Annotated[
     Path | None,
@@ -32,7 +33,10 @@ Place = Annotated[
         show_default=False,
     ),
 ]
-StyleName = Annotated[str, typer.Option("--style", "-s", metavar="NAME", help=f"One of {', '.join(STYLES)}.")]
+StyleName = Annotated[
+    str,
+    typer.Option("--style", "-s", metavar="NAME", help=f"One of {', '.join(STYLES)}.", autocompletion=one_of(STYLES)),
+]
 Only = Annotated[
     list[str] | None,
     typer.Option(
@@ -70,7 +74,10 @@ def figures(
     talk is 16:9, talk-square 1:1, slide 16:9 without a title, paper 85 mm, paper-wide 170 mm, page as in reports.
     """
     if style not in STYLES:
-        raise UsageError(f"--style {style}: there is no such style", hint=f"there are {', '.join(STYLES)}")
+        raise UsageError(
+            f"--style {style}: there is no such style",
+            hint=meant_or_listed(style, STYLES, f"there are {', '.join(STYLES)}"),
+        )
     source = _source(path, history_branch(branch, repository))
     place = out or _place(source, style)
     check_figures_place(place, force=force)

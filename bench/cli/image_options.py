@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, get_type_hints
 
 import typer
 
+from bench.cli.completing import one_of
 from bench.infer.given import Given
 from bench.infer.ready import FORMS, ReadyKeys, parse_ready
 from bench.scenario.secrets import NOT_SHOWN, hide, is_secret, secret_values
@@ -23,6 +24,8 @@ from bench.util.units import parse_size
 PANEL: Final = "Options for images and Dockerfiles"
 _ENV: Final = "--env"
 _BUILD_ARG: Final = "--build-arg"
+_NETWORKS: Final = ("default", "none", "host")
+_PULLS: Final = ("missing", "always", "never")
 
 
 def _option(*names: str, metavar: str, text: str, default: str | bool, **more: Any) -> Any:
@@ -59,6 +62,7 @@ _BuildNetwork = Annotated[
         metavar="default|none|host",
         text="The network of the Dockerfile's RUN steps.",
         default="default",
+        autocompletion=one_of(_NETWORKS),
     ),
 ]
 _Secret = Annotated[
@@ -67,7 +71,13 @@ _Secret = Annotated[
 ]
 _Pull = Annotated[
     str | None,
-    _option("--pull", metavar="missing|always|never", text="When an image is pulled.", default="missing"),
+    _option(
+        "--pull",
+        metavar="missing|always|never",
+        text="When an image is pulled.",
+        default="missing",
+        autocompletion=one_of(_PULLS),
+    ),
 ]
 
 
@@ -94,9 +104,9 @@ def _given_from(
         env=_pairs(_ENV, env),
         build_args=_pairs(_BUILD_ARG, build_arg),
         build_target=build_target,
-        build_network=_one_of("--build-network", build_network, ("default", "none", "host")),
+        build_network=_one_of("--build-network", build_network, _NETWORKS),
         secrets=_files(secret),
-        pull=_one_of("--pull", pull, ("missing", "always", "never")),
+        pull=_one_of("--pull", pull, _PULLS),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.completing import complete_results, complete_scenarios, complete_targets
+from bench.cli.completing import complete_results, complete_scenarios, complete_targets, one_of
 from bench.scenario.model import MOST_BLOCKS
 from bench.scenario.options import check_accel
 from bench.util.errors import UsageError
@@ -76,7 +76,13 @@ Blocks = Annotated[
 ]
 Profile = Annotated[
     str | None,
-    typer.Option("--profile", metavar="quick|full", help="Length of the load test.", show_default="the scenario's"),
+    typer.Option(
+        "--profile",
+        metavar="quick|full",
+        help="Length of the load test.",
+        show_default="the scenario's",
+        autocompletion=one_of(("quick", "full")),
+    ),
 ]
 Targets = Annotated[
     str | None,
@@ -97,6 +103,7 @@ ShownTargets = Annotated[
         "-t",
         metavar="A,B",
         parser=some_targets,
+        autocompletion=complete_targets,
         help="Figures of a campaign show only these of its targets, such as docker,libvirt.",
         show_default="as many as there is room for",
     ),
@@ -126,6 +133,7 @@ Accel = Annotated[
         "--accel",
         metavar="auto|kvm|tcg",
         parser=_known_accel,
+        autocompletion=one_of(("auto", "kvm", "tcg")),
         help="How VMs run: kvm is hardware virtualisation, tcg an emulated CPU; auto takes kvm where it works.",
     ),
 ]
@@ -146,6 +154,7 @@ AccelOrCount = Annotated[
         "--accel",
         metavar="auto|kvm|tcg|icount",
         parser=_accel_or_icount,
+        autocompletion=one_of(("auto", "kvm", "tcg", "icount")),
         help="How VMs run: kvm, tcg (an emulated CPU), or auto. icount counts the instructions of every target instead "
         "of measuring time.",
     ),

@@ -6,19 +6,34 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.completing import complete_targets, one_of
 from bench.cli.console import console, print_json
 from bench.cli.options import Json
-from bench.published.table import select
+from bench.published.table import METRICS, select
 from bench.render.commands.published import published_json, published_view
 
 
 def published(
     target: Annotated[
-        str, typer.Option("--target", "-t", metavar="TARGET", help="Only figures like this target.", show_default=False)
+        str,
+        typer.Option(
+            "--target",
+            "-t",
+            metavar="TARGET",
+            help="Only figures like this target.",
+            show_default=False,
+            autocompletion=complete_targets,
+        ),
     ] = "",
     metric: Annotated[
         str,
-        typer.Option("--metric", metavar="METRIC", help="Only start, run or memory.", show_default=False),
+        typer.Option(
+            "--metric",
+            metavar="METRIC",
+            help=f"Only one of {', '.join(METRICS)}.",
+            show_default=False,
+            autocompletion=one_of(METRICS),
+        ),
     ] = "",
     json: Json = False,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.completing import complete_results
+from bench.cli.completing import complete_results, some_of
 from bench.cli.console import console
 from bench.cli.loading import timed_directory
 from bench.cli.messages import note
@@ -35,7 +35,14 @@ Places = Annotated[
     ),
 ]
 FormatNames = Annotated[
-    str, typer.Option("--format", "-f", metavar="NAMES", help=f"Some of {', '.join(FORMATS)}, or {ALL}.")
+    str,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="NAMES",
+        help=f"Some of {', '.join(FORMATS)}, or {ALL}.",
+        autocompletion=some_of((*FORMATS, ALL)),
+    ),
 ]
 Template = Annotated[
     Path | None,

@@ -34,6 +34,7 @@ from bench.render.text import clean
 from bench.sim.answer.answer import Answer
 from bench.sim.model.file import model_digest, read_model
 from bench.util.errors import UsageError
+from bench.util.text import meant_or_listed
 
 Finish = Callable[[], Figure]
 """Makes a figure of a drawing, which takes longer than to draw it."""
@@ -94,7 +95,8 @@ def _missing(place: Place, wanted: str, names: Sequence[str], targets: Sequence[
     there = f"it has {', '.join(names)}"
     least = next((count for kind, count in LEAST_BOXES.items() if _is_meant(f"-{wanted}", kind)), None)
     if least is None:
-        return UsageError(f"--only {wanted}: {_said(place)} has no such figure", hint=there)
+        hint = meant_or_listed(wanted, [*names, *_ends(names)], there)
+        return UsageError(f"--only {wanted}: {_said(place)} has no such figure", hint=hint)
     few = f"of {', '.join(map(clean, targets))} are fewer" if targets else f"{_said(place)} has fewer"
     more = "name more targets with -t, or leave -t out" if targets else f"add targets with `boxbench run`; {there}"
     return UsageError(f"--only {wanted}: this figure needs at least {least} boxes that were ready; {few}", hint=more)
@@ -114,6 +116,13 @@ def check_targets(place: Place, targets: Sequence[str]) -> None:
 
 def _is_meant(name: str, wanted: str) -> bool:
     return name == wanted or name.endswith(f"-{wanted}")
+
+
+def _ends(names: Iterable[str]) -> Iterator[str]:
+    """``ratios`` of ``hello-ratios``: what ``only`` may name, too."""
+    for name in names:
+        words = name.split("-")
+        yield from ("-".join(words[number:]) for number in range(1, len(words)))
 
 
 def _of_campaign(path: Path) -> Iterator[tuple[str, Finish]]:

@@ -15,6 +15,7 @@ from bench.render.results import made_parents, staged
 from bench.util.durable import sync_directory
 from bench.util.errors import ResultError, UsageError
 from bench.util.outputs import check_place, install, list_files
+from bench.util.text import meant_or_listed
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def read_formats(text: str) -> tuple[str, ...]:
     unknown = next((name for name in names if name not in (*FORMATS, ALL)), None)
     if unknown is not None:
         raise UsageError(
-            f"--format {unknown}: there is no such format", hint=f"there are {', '.join(FORMATS)} and {ALL}"
+            f"--format {unknown}: there is no such format",
+            hint=meant_or_listed(unknown, (*FORMATS, ALL), f"there are {', '.join(FORMATS)} and {ALL}"),
         )
     return tuple(FORMATS) if ALL in names else names
 

@@ -16,6 +16,7 @@ from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.scenario.model import Scenario
 from bench.util.errors import UsageError
+from bench.util.text import meant_or_listed
 
 TRACE = "trace"
 """The factor of an anatomy's campaign. Only records of untraced starts are compared."""
@@ -181,7 +182,10 @@ def _cell_of(loaded: LoadedCampaign, name: str) -> CampaignCell:
             raise UsageError(
                 f"{name!r} matches more than one cell of {loaded.path}", hint=f"name one: {_names(matches)}"
             )
-    raise UsageError(f"{loaded.path} has no cell {name!r}", hint=f"its cells: {_names(cells)}")
+    raise UsageError(
+        f"{loaded.path} has no cell {name!r}",
+        hint=meant_or_listed(name, map(bare_key, cells), f"its cells: {_names(cells)}"),
+    )
 
 
 def _check(side: CampaignCell) -> None:

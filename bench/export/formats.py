@@ -16,6 +16,7 @@ from bench.history.store import DirectoryStore, read_history
 from bench.records.campaign import read_campaign
 from bench.records.manifest import MANIFEST
 from bench.util.errors import RecordError, UsageError
+from bench.util.text import meant_or_listed
 
 Source = Literal["campaign", "gate", "history"]
 
@@ -84,7 +85,10 @@ def export_from(
     """
     chosen = FORMATS.get(name)
     if chosen is None:
-        raise UsageError(f"there is no export format {name!r}", hint=f"there are {', '.join(FORMATS)}")
+        raise UsageError(
+            f"there is no export format {name!r}",
+            hint=meant_or_listed(name, FORMATS, f"there are {', '.join(FORMATS)}"),
+        )
     found = kind_of(path)
     if found != chosen.source:
         others = ", ".join(n for n, f in FORMATS.items() if f.source == found)

@@ -19,6 +19,7 @@ from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.render.sections.preparation import bills
 from bench.util.errors import UsageError
+from bench.util.text import meant_or_listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,6 +91,11 @@ class OpenedCampaign:
     path: Path
     manifest: Manifest
     records: tuple[Record, ...]
+
+    def __repr__(self) -> str:
+        """In a line, as a notebook shows it: its records would fill pages."""
+        names = ", ".join(self.scenarios)
+        return f"<campaign {str(self.path)!r}: {len(self.records)} of {len(self.manifest.plan)} trials of {names}>"
 
     @property
     def scenarios(self) -> tuple[str, ...]:
@@ -180,23 +186,45 @@ class OpenedCampaign:
         )
         return _frame(rows, PREPARATION_DTYPES)
 
-    def figures(self, style: str = "page", *, only: Sequence[str] = (), png: bool = False) -> tuple[Figure, ...]:
+    def figures(
+        self, style: str = "page", *, only: Sequence[str] = (), targets: Sequence[str] = (), png: bool = False
+    ) -> tuple[Figure, ...]:
         """The figures of the report, in the order of a talk. Each has ``name``, ``title``, ``light_svg`` and ``data``.
 
         Args:
-            style: ``page``, ``talk`` (16:9), ``talk-square``, ``paper`` (85 mm) or ``paper-wide`` (170 mm).
-            only: names of figures, such as ``hello-ecdf``; all when empty.
+            style: ``page``, ``talk`` (16:9), ``slide`` (as ``talk`` without a title), ``talk-square``, ``paper``
+                (85 mm) or ``paper-wide`` (170 mm).
+            only: names of figures, such as ``["hello-ecdf"]``; all when empty.
+            targets: whose boxes are shown, such as ``["docker", "libvirt"]``; as many as the style has room for when
+                empty.
             png: also draw ``light_png``.
 
         Raises:
-            UsageError: there is no style of that name.
+            UsageError: there is no style of that name, or the campaign has no such figure or target.
             NotComparableError: as ``analysis``.
         """
         from bench.render.figures import STYLES, campaign_figures  # noqa: PLC0415 - matplotlib takes a second
+        from bench.render.figures.shown import check_choice, choosing  # noqa: PLC0415 - likewise
 
         if style not in STYLES:
-            raise UsageError(f"there is no style {style!r} of figures", hint=f"choose from {', '.join(STYLES)}")
-        return campaign_figures(self.analysis, style=STYLES[style], only=only, png=png)
+            raise UsageError(
+                f"there is no style {style!r} of figures",
+                hint=meant_or_listed(style, STYLES, f"choose from {', '.join(STYLES)}"),
+            )
+        # A single name is a sequence, too: of its letters.
+        names, labels = ([one] if isinstance(one, str) else list(one) for one in (only, targets))
+        check_choice(self.analysis, labels)
+        with choosing(labels):
+            found = campaign_figures(self.analysis, style=STYLES[style], only=names, png=png)
+        self._refuse_missing(names, found)
+        return found
+
+    def _refuse_missing(self, names: Sequence[str], found: Sequence[Figure]) -> None:
+        drawn = {figure.name for figure in found}
+        for name in (name for name in names if name not in drawn):
+            known = [figure.name for figure in self.figures()]
+            listed = f"it has {', '.join(known) or 'none'}"
+            raise UsageError(f"the campaign has no figure {name!r}", hint=meant_or_listed(name, known, listed))
 
     def figure(self, name: str, style: str = "page", *, png: bool = False) -> Figure:
         """The figure of that name.
@@ -205,11 +233,8 @@ class OpenedCampaign:
             UsageError: the campaign has no such figure, or there is no such style.
             NotComparableError: as ``analysis``.
         """
-        found = self.figures(style, only=[name], png=png)
-        if not found:
-            known = ", ".join(figure.name for figure in self.figures())
-            raise UsageError(f"the campaign has no figure {name!r}", hint=f"it has {known or 'none'}")
-        return found[0]
+        (found,) = self.figures(style, only=[name], png=png)
+        return found
 
 
 def open_campaign(path: str | Path) -> OpenedCampaign:

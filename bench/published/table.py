@@ -12,6 +12,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from bench.util.errors import HostUnfitError, UsageError
+from bench.util.text import meant_or_listed
 from bench.util.units import parse_bytes, parse_duration_ns
 
 FILE: Final = Path(__file__).with_name("measurements.yaml")
@@ -157,12 +158,16 @@ def select(target: str = "", metric: str = "") -> tuple[Published, ...]:
         UsageError: nothing of the table is of this target or metric.
     """
     if metric and metric not in METRICS:
-        raise UsageError(f"no published measurement is of the metric {metric!r}", hint=f"choose from {_named(METRICS)}")
+        raise UsageError(
+            f"no published measurement is of the metric {metric!r}",
+            hint=meant_or_listed(metric, METRICS, f"choose from {_named(METRICS)}"),
+        )
     found = tuple(one for one in published() if not target or one.is_like(target))
     if not found:
         known = sorted({like for one in published() for like in one.like})
         raise UsageError(
-            f"no published measurement is like the target {target!r}", hint=f"targets with some: {_named(known)}"
+            f"no published measurement is like the target {target!r}",
+            hint=meant_or_listed(target, known, f"targets with some: {_named(known)}"),
         )
     return tuple(one for one in found if not metric or one.metric == metric)
 

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from bench.scenario.options import Choice, PathOption, Problem, Value, problems_in
 from bench.util.errors import UsageError
-from bench.util.text import did_you_mean
+from bench.util.text import meant_or_listed
 
 Kind = Literal["process", "namespaces", "container", "gvisor", "uml", "vm", "nested"]
 """What sort of box a target makes. ``uml``: a kernel as a process of the host. ``nested``: a container inside a VM."""
@@ -367,7 +367,7 @@ def why_no_target(name: str) -> Problem | None:
     if name in TARGETS:
         return None
     listed = f"the targets are: {', '.join(TARGETS)}; `boxbench targets` explains them"
-    return Problem((), f"there is no target {name!r}", f"{did_you_mean(name, TARGETS)} {listed}".strip())
+    return Problem((), f"there is no target {name!r}", meant_or_listed(name, TARGETS, listed))
 
 
 def problems_of(target: str, given: Mapping[str, Value]) -> Iterator[Problem]:

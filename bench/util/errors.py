@@ -96,6 +96,8 @@ class BoxbenchError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        # Tracebacks show it: a notebook has no other place for it.
+        self.add_note(f"→ {hint}")
 
     @property
     def code(self) -> str:

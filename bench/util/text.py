@@ -25,9 +25,15 @@ _LONG_WORD: Final = re.compile(r"(\S{200})\S{200,}(\S{100})")
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """A question that names the most similar one; empty when none is similar."""
-    near = get_close_matches(given, list(known), n=1)
-    return f"did you mean {near[0]!r}?" if near else ""
+    """A question that names the most similar one, large letters or small; empty when none is similar."""
+    names = {name.casefold(): name for name in reversed(list(known))}
+    near = get_close_matches(given.casefold(), names, n=1)
+    return f"did you mean {names[near[0]]!r}?" if near else ""
+
+
+def meant_or_listed(given: str, known: Iterable[str], listed: str) -> str:
+    """The next step after a name that nothing has: the most similar one, then the sentence that lists all."""
+    return f"{did_you_mean(given, known)} {listed}".strip()
 
 
 def plain(text: str) -> str:

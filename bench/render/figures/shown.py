@@ -15,6 +15,7 @@ from bench.render.figures.style import style_in_use
 from bench.render.text import cell_label, clean
 from bench.scenario.target_table import target_name
 from bench.util.errors import UsageError
+from bench.util.text import meant_or_listed
 
 Levels = Mapping[str, str]
 """Of factors, by their names."""
@@ -44,12 +45,13 @@ def choice_words() -> tuple[str, ...]:
 def check_choice(analysis: Analysis, targets: Sequence[str]) -> None:
     """Raises UsageError: the campaign has no box of one of these names."""
     every = [cell for scenario in analysis.manifest.scenarios for cell in analysis.cells(scenario)]
-    present = [name for cell in every for name in (target_name(cell.target), cell.target, cell.box)]
+    names = [name for cell in every for name in (target_name(cell.target), cell.target, cell.box)]
+    present = list(dict.fromkeys(map(clean, names)))
     for target in targets:
         if not _meant(every, target):
             raise UsageError(
                 f"--targets {clean(target)}: the campaign has no such target",
-                hint=f"it has {', '.join(map(clean, dict.fromkeys(present)))}",
+                hint=meant_or_listed(target, present, f"it has {', '.join(present)}"),
             )
 
 

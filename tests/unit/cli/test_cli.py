@@ -212,6 +212,21 @@ def test_a_closed_pipe_is_no_error_and_keeps_the_exit_code(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("words", [("--version",), ("schema",), ("published",)])
+def test_a_full_disk_under_the_output_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    """Of little output the system says so when the program ends, of much output earlier."""
+    with contextlib.suppress(OSError), open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stdout", full)
+        code = call(monkeypatch, *words)
+        sys.stdout.close()
+    assert code == ExitCode.ERROR
+    said = capsys.readouterr().err
+    assert said.count("boxbench: ") == 1
+    assert "No space left on device" in said
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [

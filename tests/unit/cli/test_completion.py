@@ -61,6 +61,14 @@ _ASKED = {
         ("run -t docker,lib", ("docker,libvirt", "podman", 1)),
         ("run hel", ("hello", "redis", 1)),
         ("gate compare hel", ("hello", "redis", 1)),
+        ("figures --style paper-", ("paper-wide", "talk", 1)),
+        ("slides -f html,p", ("html,pptx", "marp", 1)),
+        ("figures -t docker,lib", ("docker,libvirt", "podman", 1)),
+        ("published --metric me", ("memory", "start", 1)),
+        ("export -f par", ("parquet", "csv", 1)),
+        ("run --accel t", ("tcg", "kvm", 1)),
+        ("run --pull al", ("always", "never", 1)),
+        ("run --profile f", ("full", "quick", 1)),
     ],
 )
 def test_the_answers_to_a_shell(

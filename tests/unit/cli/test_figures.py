@@ -138,6 +138,7 @@ def test_what_cannot_be_drawn_is_named(figures: Call, capsys: pytest.CaptureFixt
     write_campaign(Path("empty"), make_manifest(("hello",), (PROCESS, DOCKER)), ())
     for words, why, hint in (
         (("c", "--style", "poster"), "--style poster: there is no such style", "there are page, talk"),
+        (("c", "--style", "TLAK"), "--style TLAK: there is no such style", "did you mean 'talk'? there are page"),
         (("c", "--only", "pie"), "--only pie: c has no such figure", "hello-ratios"),
         (("empty",), "empty has no figures: no boot of it has a result", "boxbench report empty"),
         (("missing",), "missing is not a directory", "name the directory"),

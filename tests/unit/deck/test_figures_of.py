@@ -39,6 +39,9 @@ def test_only_the_figures_that_are_wanted_are_finished(campaign: Path, monkeypat
     with pytest.raises(UsageError, match=r"--only fan: .* has no such figure") as error:
         figures_of(campaign, TALK, only=("blocks", "fan"))
     assert "hello-ratios" in error.value.hint
+    with pytest.raises(UsageError, match="--only RATIO:") as error:
+        figures_of(campaign, TALK, only=("RATIO",))
+    assert error.value.hint.startswith("did you mean 'ratios'? it has hello-")
 
 
 def test_a_user_chooses_the_boxes(campaign: Path, tmp_path: Path) -> None:
@@ -48,7 +51,7 @@ def test_a_user_chooses_the_boxes(campaign: Path, tmp_path: Path) -> None:
     assert all("not shown" in figure.notes for figure in some)
     with pytest.raises(UsageError, match="--targets dokcer: the campaign has no such target") as error:
         figures_of(campaign, TALK, targets=("docker", "dokcer"))
-    assert "docker" in error.value.hint
+    assert error.value.hint.startswith("did you mean 'docker'? it has process")
     add_line(DirectoryStore(tmp_path / "history"), make_history([100.0])[0])
     with pytest.raises(UsageError, match="it holds no campaign"):
         figures_of(tmp_path / "history", TALK, targets=("docker",))

@@ -87,6 +87,12 @@ def test_unknown_and_equal_cells_are_refused(tmp_path: Path, base: str, other: s
         pairs(f"{path}{base}", other or str(path))
 
 
+def test_a_wrong_name_of_a_cell_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        pairs(f"{campaign(tmp_path / 'a')}:hello/dokcer", ":libvirt")
+    assert caught.value.hint.startswith("did you mean 'hello/docker'? its cells: ")
+
+
 @pytest.mark.parametrize(("base", "words"), [(":web/docker", "DIR:web/docker"), ("", "DIR:SCENARIO/BOX")])
 def test_the_first_name_needs_a_directory(base: str, words: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -170,6 +170,29 @@ def test_figures_are_those_of_the_report(campaign: OpenedCampaign) -> None:
     with pytest.raises(UsageError, match="no style 'stage'") as error:
         campaign.figures("stage")
     assert "talk" in (error.value.hint or "")
+    assert error.value.__notes__ == [f"→ {error.value.hint}"], "a notebook shows it below the error"
+
+
+def test_figures_are_chosen_by_name_and_by_target(campaign: OpenedCampaign) -> None:
+    names = ("hello-blocks", "hello-ecdf")
+    assert {figure.name for figure in campaign.figures(only=names)} == set(names)
+    (figure,) = campaign.figures(only="hello-ecdf", targets="docker")
+    assert {row[0] for row in figure.data.rows} == {"docker"}
+    (figure,) = campaign.figures(only="hello-ecdf")
+    assert {row[0] for row in figure.data.rows} > {"docker"}
+    with pytest.raises(UsageError, match="no figure 'hello-edcf'") as error:
+        campaign.figures(only=["hello-blocks", "hello-edcf"])
+    assert error.value.hint.startswith("did you mean 'hello-ecdf'? it has hello-")
+    with pytest.raises(UsageError, match="no such target") as error:
+        campaign.figures(targets=["dokcer"])
+    assert error.value.hint.startswith("did you mean 'docker'?")
+
+
+def test_a_notebook_shows_a_campaign_in_a_line(campaign: OpenedCampaign) -> None:
+    shown = repr(campaign)
+    assert str(campaign.path) in shown
+    assert f"{len(campaign.records)} of {len(campaign.manifest.plan)} trials of hello" in shown
+    assert len(shown) < len(str(campaign.path)) + 80
 
 
 def test_the_preparation_is_one_row_per_target_and_step(tmp_path: Path) -> None:
