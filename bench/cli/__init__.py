@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import warnings
@@ -60,18 +61,29 @@ def _run() -> int:
         _discard_output()
         return ExitCode.OK
     except OSError as error:
-        # Where an error needs another hint, it was caught before.
-        where = "" if error.filename is None else f"{error.filename}: "
-        complain(
-            f"{where}{error.strerror or error}", "check the path, its owner and mode, and the free space of its disk"
-        )
-        return ExitCode.ERROR
+        return _system_error(error)
     except Exception as error:
-        return _usage_error(error)
+        loop = _loop_of_links(error)
+        return _usage_error(error) if loop is None else _system_error(loop)
     # The option parser turns Ctrl-C into this code.
     if code == ExitCode.INTERRUPTED:
         complain(*(_ENDED_SIMULATION if sys.argv[1:2] == ["simulate"] else _ENDED))
     return code if isinstance(code, int) else ExitCode.OK
+
+
+def _loop_of_links(error: Exception) -> OSError | None:
+    """The error of links that lead to each other, which pathlib turns into a RuntimeError; None for any other."""
+    cause = error.__context__
+    return (
+        cause if isinstance(error, RuntimeError) and isinstance(cause, OSError) and cause.errno == errno.ELOOP else None
+    )
+
+
+def _system_error(error: OSError) -> ExitCode:
+    """Print an error of the system. Where one needs another hint, it was caught before."""
+    where = "" if error.filename is None else f"{error.filename}: "
+    complain(f"{where}{error.strerror or error}", "check the path, its owner and mode, and the free space of its disk")
+    return ExitCode.ERROR
 
 
 def _with_output_written(code: int) -> int:

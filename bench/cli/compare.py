@@ -11,7 +11,7 @@ import typer
 from bench.cli.completing import complete_results
 from bench.cli.console import console, print_json
 from bench.cli.loading import timed_directory
-from bench.cli.options import Json
+from bench.cli.options import Json, given_path
 from bench.cli.progress import waiting
 from bench.compare.compare import compare_campaigns, read_side
 from bench.render.commands.compare import (
@@ -24,13 +24,21 @@ from bench.render.commands.compare import (
 A = Annotated[
     Path,
     typer.Argument(
-        metavar="A", help="Directory of a campaign: the base.", show_default=False, autocompletion=complete_results
+        metavar="A",
+        parser=given_path,
+        help="Directory of a campaign: the base.",
+        show_default=False,
+        autocompletion=complete_results,
     ),
 ]
 B = Annotated[
     Path,
     typer.Argument(
-        metavar="B", help="Directory of another campaign.", show_default=False, autocompletion=complete_results
+        metavar="B",
+        parser=given_path,
+        help="Directory of another campaign.",
+        show_default=False,
+        autocompletion=complete_results,
     ),
 ]
 Out = Annotated[

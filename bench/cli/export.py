@@ -10,7 +10,7 @@ import typer
 
 from bench.cli.completing import complete_results, one_of
 from bench.cli.messages import note
-from bench.cli.options import AllowSimulated
+from bench.cli.options import AllowSimulated, given_path
 from bench.cli.workflow import apart_in_file, under_runner
 from bench.export.base import Export
 from bench.export.formats import FORMATS, export_from
@@ -29,6 +29,7 @@ Source = Annotated[
     Path,
     typer.Argument(
         metavar="SOURCE",
+        parser=given_path,
         help="Directory of a campaign, a gate or a history.",
         show_default=False,
         autocompletion=complete_results,

@@ -11,7 +11,7 @@ from bench.cli.completing import complete_results, one_of
 from bench.cli.console import console
 from bench.cli.loading import timed_directory
 from bench.cli.messages import note
-from bench.cli.options import HistoryBranchName, HistoryRepository, ShownTargets, history_branch
+from bench.cli.options import HistoryBranchName, HistoryRepository, ShownTargets, given_path, history_branch
 from bench.cli.progress import waiting
 from bench.deck.figures import figures_of
 from bench.deck.history import HistoryBranch
@@ -27,6 +27,7 @@ Place = Annotated[
     Path | None,
     typer.Argument(
         metavar="[PATH]",
+        parser=given_path,
         help="Directory of a campaign, a gate, a history, or an answer or a sweep of `boxbench simulate`; "
         "file of a model.",
         autocompletion=complete_results,

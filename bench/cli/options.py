@@ -24,6 +24,14 @@ def some_targets(text: str) -> str:
     return text
 
 
+def given_path(text: str) -> Path:
+    """The path that an argument names. Raises UsageError: it names none."""
+    # An unset variable in a script must not mean the current directory.
+    if not text.strip():
+        raise UsageError("an empty path names nothing", hint="check the variable that it comes from")
+    return Path(text)
+
+
 def _known_accel(text: str) -> str:
     check_accel(text)
     return text
@@ -57,6 +65,7 @@ Campaign = Annotated[
     Path,
     typer.Argument(
         metavar="CAMPAIGN",
+        parser=given_path,
         help="Directory of a campaign, as `boxbench run` printed it.",
         show_default=False,
         autocompletion=complete_results,

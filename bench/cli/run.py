@@ -24,6 +24,7 @@ from bench.cli.options import (
     Skip,
     Targets,
     Workload,
+    given_path,
 )
 from bench.cli.progress import make_progress
 from bench.cli.report import finish
@@ -47,6 +48,7 @@ Resumable = Annotated[
     Path,
     typer.Argument(
         metavar="DIR",
+        parser=given_path,
         help="Directory of a campaign or of a `boxbench gate compare`, as it was printed.",
         show_default=False,
         autocompletion=complete_results,

@@ -12,7 +12,7 @@ from bench.cli.completing import complete_results, some_of
 from bench.cli.console import console
 from bench.cli.loading import timed_directory
 from bench.cli.messages import note
-from bench.cli.options import HistoryBranchName, HistoryRepository, ShownTargets, history_branch
+from bench.cli.options import HistoryBranchName, HistoryRepository, ShownTargets, given_path, history_branch
 from bench.cli.progress import waiting
 from bench.deck.figures import check_targets
 from bench.deck.formats import ALL, FORMATS, is_missing, read_formats, write_deck
@@ -28,6 +28,7 @@ Places = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="[PATH]...",
+        parser=given_path,
         help="Directories of campaigns, gates, histories, or answers and sweeps of `boxbench simulate`; files of "
         "models. Each is a part.",
         autocompletion=complete_results,

@@ -46,7 +46,7 @@ print((phases.pivot_table(index="metric", columns="box", values="median", aggfun
 # %% [markdown]
 # ## Figures: those of the report, for a page, a stage or a paper
 #
-# In a notebook, `IPython.display.SVG(figure.light_svg)` shows one. `figure.data` has its numbers.
+# A notebook shows a figure that ends a cell: `campaign.figure("hello-ecdf")`. `figure.data` has its numbers.
 
 # %%
 for figure in campaign.figures("talk"):

@@ -56,10 +56,10 @@ class Figure:
     title: str
     alt: str
     how: str
-    light_svg: str
-    dark_svg: str
-    table: tuple[tuple[str, ...], ...]
-    light_png: bytes | None = None
+    light_svg: str = field(repr=False)
+    dark_svg: str = field(repr=False)
+    table: tuple[tuple[str, ...], ...] = field(repr=False)
+    light_png: bytes | None = field(default=None, repr=False)
     order: int = 0
     kind: Kind = "table"
     topic: str = ""
@@ -67,8 +67,12 @@ class Figure:
     foot: str = ""
     again: str = ""
     style: str = PAGE.name
-    data: FigureData = NO_DATA
+    data: FigureData = field(default=NO_DATA, repr=False)
     drawing: Drawing | None = field(default=None, compare=False, repr=False)
+
+    def _repr_svg_(self) -> str:
+        """The picture: notebooks call this to show a value."""
+        return self.light_svg
 
     @property
     def stem(self) -> str:

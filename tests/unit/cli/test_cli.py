@@ -335,6 +335,42 @@ def test_an_error_of_the_system_is_an_error_with_its_path(
     assert ": File name too long\n  → check the path" in said
 
 
+def test_links_that_lead_to_each_other_are_an_error_with_their_path(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    for words in (("slides", "a", "-f", "html"), ("resume", "a")):
+        monkeypatch.chdir(tmp_path)
+        assert call(monkeypatch, *words) == ExitCode.ERROR
+        said = capsys.readouterr().err
+        assert "Too many levels of symbolic links\n  → check the path" in said
+        assert "/a" in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("report", ""),
+        ("resume", " "),
+        ("slides", "", "-f", "html"),
+        ("figures", ""),
+        ("export", "", "-f", "csv"),
+        ("compare", "c", ""),
+    ],
+)
+def test_an_empty_path_is_not_the_current_directory(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    manifest = make_manifest()
+    write_campaign(tmp_path / "c", manifest, make_records(manifest))
+    monkeypatch.chdir(tmp_path / "c")
+    before = sorted(tmp_path.rglob("*"))
+    assert call(monkeypatch, *words) == ExitCode.USAGE
+    assert "an empty path names nothing\n  → check the variable that it comes from" in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_markup_in_a_value_is_printed_as_it_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -164,6 +164,8 @@ def test_figures_are_those_of_the_report(campaign: OpenedCampaign) -> None:
     figure = campaign.figure("hello-ecdf", "talk")
     assert figure.name == "hello-ecdf"
     assert figure.light_svg.startswith(("<svg", "<?xml"))
+    assert figure._repr_svg_() == figure.light_svg, "what a notebook shows"
+    assert "<svg" not in repr(figure)
     with pytest.raises(UsageError, match="no figure 'hello-edcf'") as error:
         campaign.figure("hello-edcf")
     assert "hello-ecdf" in (error.value.hint or "")
