@@ -16,6 +16,8 @@ NOT_MEASURED: Final[Mapping[str, str]] = {
     "replayed": "those of an earlier campaign, sent again: no box ran for this one",
 }
 """By source of records that no box of their campaign gave: what such numbers are, for sentences."""
+NO_BOX_JUDGED: Final = "no box ran for this verdict"
+"""Ends the note of a verdict on such records."""
 
 
 def source_word(records: Iterable[Record]) -> str:

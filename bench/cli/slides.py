@@ -82,13 +82,19 @@ def slides(
         for path in paths or []:
             check_targets(path, wanted)
         with choosing(wanted):
-            deck = deck_of(paths or [], png=any(FORMATS[name].png for name in names), branch=history)
+            options = _again(template)
+            deck = deck_of(paths or [], png=any(FORMATS[name].png for name in names), branch=history, options=options)
         files = write_deck(deck, place, names, template=template)
     shown = sum(not slide.hidden for slide in deck.slides) + 1
     backup = len(deck.slides) + 1 - shown
     print(f"{shown} slides{f' and {backup} backup slides' if backup else ''}: {deck.title}")
     for file in files:
         print(file)
+
+
+def _again(template: Path | None) -> tuple[str, ...]:
+    """The option that changes what slides look like: formats and places do not."""
+    return ("--template", str(template)) if template is not None else ()
 
 
 def _place(paths: Sequence[Path], history: HistoryBranch | None) -> Path:

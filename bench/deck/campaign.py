@@ -11,20 +11,12 @@ from bench.analysis.exercises import exercise_headline
 from bench.analysis.ledger import memory_metric
 from bench.analysis.metrics import CPU, headline
 from bench.analysis.residents import marginal_costs
-from bench.analysis.results import Analysis, Comparison
-from bench.deck.made import (
-    file_digest,
-    first_clauses,
-    fitted_rows,
-    key_of,
-    paragraphs,
-    picture_slide,
-    repeat_slide,
-    shortened,
-    with_room,
-)
-from bench.deck.sentences import comparison_sentence, cost_line, holding_sentence, value_of
+from bench.analysis.results import Analysis
+from bench.deck.drawn import with_room
+from bench.deck.made import file_digest, picture_slide, repeat_slide
+from bench.deck.sentences import comparison_sentence, holding_sentence
 from bench.deck.slides import LINES, Rows, Slide, Source
+from bench.deck.text import first_clauses, fitted_rows, key_of, paragraphs, shortened
 from bench.records.campaign import RECORDS
 from bench.render.content import Section, View
 from bench.render.figures import Figure, campaign_figures
@@ -75,7 +67,19 @@ class _Part:
     def caveat(self) -> str:
         """What stands on every slide: that no box ran."""
         made = self.view.made
+        if " and " in made:
+            return f"{made.capitalize()} numbers: not all are of boxes that ran."
         return f"{made.capitalize()}: no box ran." if made else ""
+
+    @property
+    def lines(self) -> tuple[str, str, str]:
+        """What was compared, how much of it was measured, and on which host."""
+        how = "Measured" if not self.view.made else self.view.made.capitalize()
+        return (
+            shortened(_compared(self.view)),
+            f"{how}: {self.view.extent.partition(' (')[0]}, {clean(self.analysis.manifest.created_at[:10])}.",
+            shortened(f"Host: {_host(self.analysis) or 'nothing is known of it'}."),
+        )
 
 
 def campaign_slides(analysis: Analysis, path: Path) -> tuple[View, tuple[Slide, ...]]:
@@ -100,35 +104,36 @@ def campaign_slides(analysis: Analysis, path: Path) -> tuple[View, tuple[Slide, 
 
 def _source(analysis: Analysis, view: View, path: Path) -> Source:
     manifest = analysis.manifest
-    host = manifest.host
-    words = [str(host.get(name, "")) for name in ("cpu_model", "kernel", "fingerprint")]
     return Source(
         command=" && ".join(view.redo),
         seed=str(manifest.seed),
         digest=file_digest(path / RECORDS),
-        host=", ".join(clean(word, limit=80) for word in (*words, view.created_at) if word),
+        host=", ".join(filter(None, (_host(analysis), view.created_at))),
     )
+
+
+def _host(analysis: Analysis) -> str:
+    """CPU, kernel and fingerprint of the host, as far as they are known."""
+    facts = analysis.manifest.host
+    names = (("cpu_model", ""), ("kernel_release", "kernel "), ("fingerprint", "fingerprint "))
+    return ", ".join(f"{word}{clean(str(facts[name]), limit=80)}" for name, word in names if facts.get(name))
 
 
 def _question(part: _Part) -> Slide:
     """What was asked: one question, or a table of several."""
     view = part.view
     boxes = ", ".join(dict.fromkeys(clean(row.cell.box) for section in view.sections for row in section.rows))
-    lines = (
-        shortened(_compared(view)),
-        f"Measured: {view.extent.partition(' (')[0]}." if not view.made else view.made,
-    )
     notes = paragraphs(f"The boxes: {boxes}.", f"How much was measured: {view.extent}.", view.origin)
     if len(view.sections) == 1:
         sentence = shortened(view.sections[0].question or f"What does {view.sections[0].name} cost?")
         return Slide(
-            key="question", sentence=sentence, lines=lines, notes=notes, caveat=part.caveat, source=part.source
+            key="question", sentence=sentence, lines=part.lines, notes=notes, caveat=part.caveat, source=part.source
         )
     rows = (("scenario", "question"), *((section.name, section.question) for section in view.sections))
     return Slide(
         key="question",
         sentence=f"This campaign asks {len(view.sections)} questions." if view.sections else "This campaign is empty.",
-        lines=lines[:1],
+        lines=part.lines,
         table=fitted_rows(rows) if view.sections else None,
         notes=notes,
         caveat=part.caveat,
@@ -227,7 +232,7 @@ def _sentence(analysis: Analysis, section: Section) -> tuple[str, tuple[str, ...
     main = ("first-start", "ratios") if section.first_starts else ("ratios",)
     for metric, kinds in ((exercise, ("exercise", "ratios")), (headline(scenario), main)):
         found = between(analysis, *pair, metric) if pair and metric else None
-        if found is not None and value_of(found) is not None:
+        if found is not None and found.ratio is not None and found.ratio.value is not None:
             return comparison_sentence(found), kinds
     ended = [row for row in section.rows if row.boots != "0"]
     if not ended:
@@ -242,15 +247,10 @@ def _costs(analysis: Analysis, section: Section) -> Iterator[str]:
     pair = section.answer.pair
     if pair is None:
         return
-    metrics = (
-        ("time", headline(analysis.scenario(section.name))),
-        ("memory", memory_metric(pair[0])),
-        ("CPU per start", CPU),
-    )
-    for what, metric in metrics:
-        found: Comparison | None = between(analysis, *pair, metric)
-        if found is not None and value_of(found) is not None:
-            yield cost_line(found, what)
+    for metric in (headline(analysis.scenario(section.name)), memory_metric(pair[0]), CPU):
+        found = between(analysis, *pair, metric)
+        if found is not None and found.ratio is not None and found.ratio.value is not None:
+            yield comparison_sentence(found)
 
 
 def _medians(section: Section) -> Rows | None:
@@ -315,7 +315,7 @@ def _limits(part: _Part) -> Slide:
     return Slide(
         key="limits",
         sentence=f"These are numbers of one host{', and of no other CPU, kernel or version' if not view.made else ''}.",
-        lines=lines if not view.made else (f"{view.made.capitalize()}: no box ran.", *lines[1:]),
+        lines=lines if not view.made else (part.caveat, *lines[1:]),
         caveat=part.caveat,
         notes=paragraphs(
             part.source.host, f"How much: {view.extent}.", *view.left_out, *view.doubt_kinds, *view.footnotes
@@ -327,5 +327,8 @@ def _limits(part: _Part) -> Slide:
 def _repeat(part: _Part) -> Slide:
     manifest = part.analysis.manifest
     return repeat_slide(
-        part.source, version=part.view.version, where="" if not manifest.scenarios else "the directory of the campaign"
+        part.source,
+        version=part.view.version,
+        where="" if not manifest.scenarios else "the directory of the campaign",
+        does="makes" if manifest.origin is not None else "measures",
     )

@@ -10,9 +10,11 @@ from typing import Final
 
 from bench import __version__
 from bench.analysis.metrics import Metric
-from bench.deck.made import drawn, fitted_rows, key_of, paragraphs, picture_slide, repeat_slide, shortened
+from bench.deck.drawn import drawn
+from bench.deck.made import picture_slide, repeat_slide
 from bench.deck.part import Part
 from bench.deck.slides import Slide, Source
+from bench.deck.text import fitted_rows, key_of, paragraphs, shortened
 from bench.history.acknowledge import FILE, read_acknowledgements
 from bench.history.detect import Change, Checked, check_lines
 from bench.history.git import BranchStore
@@ -21,7 +23,9 @@ from bench.history.store import DirectoryStore, read_history
 from bench.render.commands.history import headline
 from bench.render.figures.base import Figure
 from bench.render.figures.history import draw, format_change
+from bench.render.sections.headline import ACCEL_WARNING
 from bench.render.text import clean, quantity
+from bench.sim.answer.words import count_text
 
 _MOST: Final = 6
 """Series with a slide, those that changed first."""
@@ -69,16 +73,16 @@ def history_part(place: Path | HistoryBranch) -> Part:
     commits = {commit.id for series in checked.series for commit in series.commits}
     hosts = ", ".join(dict.fromkeys(clean(series.fingerprint) for series in checked.series))
     last = max((commit.committed_at for series in checked.series for commit in series.commits), default="")
-    source = Source(command=check_command(place), host=f"host {hosts}")
+    source = Source(command=check_command(place), host=hosts)
     ordered = sorted(checked.series, key=lambda series: not _of(checked, series))
     pictures = _pictures(checked, ordered[: _MOST + _MOST_BACKUP], source)
     slides = [_question(checked, len(commits), source), _verdict(checked, source)]
     slides += pictures[:_MOST]
-    slides += [_limits(checked, source), repeat_slide(source, version=f"boxbench {__version__}")]
+    slides += [_limits(checked, source), repeat_slide(source, version=f"boxbench {__version__}", does="checks")]
     return Part(
         title="Did anything become worse?",
-        subtitle=f"{len(commits)} commits, {len(checked.series)} series, host {hosts}",
-        date=last[:10],
+        subtitle=f"{count_text(len(commits), 'commit')}, {len(checked.series)} series, host {hosts}",
+        date=clean(last[:10]),
         slides=(*slides, *pictures[_MOST:]),
     )
 
@@ -90,7 +94,7 @@ def _of(checked: Checked, series: Series) -> list[Change]:
 def _question(checked: Checked, commits: int, source: Source) -> Slide:
     return Slide(
         key="question",
-        sentence=f"Did anything become worse over {commits} commits?",
+        sentence=f"Did anything become worse over {count_text(commits, 'commit')}?",
         lines=(
             f"{len(checked.series)} series: each is one metric of one box on one host.",
             f"A change is told from chance from {checked.needed} commits on.",
@@ -119,9 +123,16 @@ def _verdict(checked: Checked, source: Source) -> Slide:
         sentence=shortened(f"{said[:1].upper()}{said[1:]}."),
         table=fitted_rows((head, *rows), 7) if rows else None,
         lines=() if rows else ("No series has a change that can be told from chance.",),
+        caveat=_caveat(*(change.series for change in checked.changes)),
         notes=paragraphs(*(f"{row[0]}, {row[1]}: {row[3]} in {row[2]} ({row[5]})" for row in rows[:20])),
         source=source,
     )
+
+
+def _caveat(*series: Series) -> str:
+    """What has to stand beside numbers of these series: that a CPU was emulated, or that time was virtual."""
+    accels = dict.fromkeys(one.accel for one in series)
+    return " ".join(ACCEL_WARNING[accel] for accel in accels if accel in ACCEL_WARNING)
 
 
 def _value(change: Change, value: float) -> str:
@@ -141,6 +152,7 @@ def _pictures(checked: Checked, series: list[Series], source: Source) -> list[Sl
             key_of("series", str(place)),
             source=source,
             sentence=_sentence(one, _of(checked, one)),
+            caveat=_caveat(one),
             hidden=place > _MOST,
         )
         for place, (one, figure) in enumerate(found, start=1)
@@ -151,14 +163,19 @@ def _sentence(series: Series, changes: list[Change]) -> str:
     """What a series shows, of its latest change."""
     name = f"{clean(series.cell)}, {Metric(series.metric).label}"
     if not changes:
-        return f"{name}: no change that can be told from chance over {len(series.values)} commits."
+        return f"{name}: no change that can be told from chance over {count_text(len(series.values), 'commit')}."
     last = changes[-1]
     before, after = _value(last, last.step.before), _value(last, last.step.after)
     return f"{name}: from {before} to {after} in {last.commits} ({last.state})."
 
 
 def _limits(checked: Checked, source: Source) -> Slide:
-    short = f"{checked.too_short} of {len(checked.series)} series are too short to show a change."
+    verb = "is" if checked.too_short == 1 else "are"
+    short = (
+        f"{checked.too_short} of {len(checked.series)} series {verb} too short to show a change."
+        if checked.too_short
+        else f"Every series has the {checked.needed} commits that tell a change from chance."
+    )
     left = f"{checked.left_out} series are left out: they have none of the latest commits." if checked.left_out else ""
     lines = tuple(filter(None, (short, left, "A change of the host looks like a change of the code.")))
     return Slide(key="limits", sentence="A history shows where numbers moved, not why.", lines=lines, source=source)

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from bench.deck.made import unbroken
 from bench.deck.slides import Deck, Rows, Slide
+from bench.deck.text import unbroken
 from bench.render.figures.base import with_variables
 from bench.render.html import page_environment
 from bench.render.palette import PALETTE
@@ -70,7 +70,7 @@ def _opening(deck: Deck) -> dict[str, Any]:
         "sentence": deck.title,
         "size": size_of(deck.title),
         "lines": lines,
-        "notes": (f"This deck is made again by `{deck.source}`.",) if deck.source else (),
+        "notes": tuple(filter(None, [deck.told])),
         "svg": None,
         "table": None,
         "dense": "",

@@ -23,7 +23,11 @@ style: |
 def write_marp(deck: Deck, path: Path) -> None:
     """Write Markdown for Marp and the pictures. Raises OSError."""
     head = ["---", "marp: true", f"title: {json.dumps(deck.title)}", "paginate: true", "size: 16:9", _STYLE, "---"]
-    first = [f"# {escape(deck.title)}", *(escape(line) for line in (deck.subtitle, deck.date) if line)]
+    first = [
+        f"# {escape(deck.title)}",
+        *(escape(line) for line in (deck.subtitle, deck.date) if line),
+        f"<!--\n{_in_comment(deck.told)}\n-->" if deck.told else "",
+    ]
     slides = [
         first,
         *(_marp_slide(slide, name) for slide, name in zip(deck.slides, _pictures(deck, path), strict=True)),
@@ -38,6 +42,7 @@ def write_quarto(deck: Deck, path: Path) -> None:
         f"title: {json.dumps(deck.title)}",
         f"subtitle: {json.dumps(deck.subtitle)}",
         *([f"date: {json.dumps(deck.date)}"] if deck.date else []),
+        *(["title-slide-attributes:", f"  data-notes: {json.dumps(deck.told)}"] if deck.told else []),
         "format:",
         "  revealjs:",
         "    slide-number: true",

@@ -8,20 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from bench.deck.made import (
-    STYLES,
-    drawn,
-    file_digest,
-    first_clauses,
-    fitted_rows,
-    key_of,
-    paragraphs,
-    repeat_slide,
-    shortened,
-)
+from bench.deck.drawn import STYLES, drawn
+from bench.deck.made import file_digest, repeat_slide
 from bench.deck.part import Part
 from bench.deck.simulated import day_of, limits_slide, made_of, picture_slides
 from bench.deck.slides import LINES, Slide, Source
+from bench.deck.text import first_clauses, fitted_rows, key_of, paragraphs, shortened
 from bench.render.commands.model import known_sentences, model_facts
 from bench.render.commands.model_words import KINDS, MAIN_HEAD, notes_of, open_sentences, shown, warnings_of
 from bench.render.figures.base import Drawing
@@ -88,7 +80,7 @@ def _slides(model: Model, digest: str, source: Source) -> Iterator[Slide]:
         source,
         sentence="This is what the data leave open, or contradict." if told else "The data leave no number open.",
     )
-    yield repeat_slide(source, version=f"boxbench {clean(model.boxbench)}", simulated=True)
+    yield repeat_slide(source, version=f"boxbench {clean(model.boxbench)}", does="simulates")
 
 
 def _stages(model: Model) -> Iterator[Drawing]:

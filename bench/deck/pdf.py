@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from bench.deck.made import NO_BREAK, unbroken
 from bench.deck.slides import Deck, Rows, Slide
+from bench.deck.text import NO_BREAK, unbroken
 from bench.render.figures.settings import styled
 from bench.render.palette import GRID, INK, MUTED
 
@@ -48,7 +48,10 @@ class _Area(NamedTuple):
 def write_pdf(deck: Deck, path: Path) -> None:
     """Write the file. The same deck gives the same bytes. Raises OSError."""
     opening = Slide(
-        key="opening", sentence=deck.title or "Slides", lines=tuple(filter(None, (deck.subtitle, deck.date)))
+        key="opening",
+        sentence=deck.title or "Slides",
+        lines=tuple(filter(None, (deck.subtitle, deck.date))),
+        notes=deck.told,
     )
     buffer = io.BytesIO()
     with styled():

@@ -10,20 +10,23 @@ from typing import Final, Literal
 
 from bench.analysis.analyse import analyse
 from bench.deck.campaign import campaign_slides
+from bench.deck.drawn import with_pictures
 from bench.deck.gate import gate_part
 from bench.deck.history import HistoryBranch, history_part
-from bench.deck.made import key_of, shortened, with_pictures
+from bench.deck.made import with_command
 from bench.deck.model import model_part
 from bench.deck.part import Part
 from bench.deck.simulation import simulation_part
 from bench.deck.slides import Deck, Slide
 from bench.deck.sweep import sweep_part
+from bench.deck.text import key_of, shortened
 from bench.gate.model import RESULT
 from bench.history.store import SUFFIX
 from bench.records.campaign import read_campaign
 from bench.records.manifest import MANIFEST
 from bench.render.figures.shown import choice_words
 from bench.render.simulation.page import JSON
+from bench.render.text import clean
 from bench.sim.sweep.run import RESULTS
 from bench.sim.sweep.store import MANIFEST as SWEEP
 from bench.util.errors import UsageError
@@ -58,12 +61,15 @@ def kind_of(path: Path) -> Kind:
     raise UsageError(f"{path} holds neither a campaign nor a gate, a history or a simulated answer", hint=_HINT)
 
 
-def deck_of(paths: Sequence[Path], *, png: bool = True, branch: HistoryBranch | None = None) -> Deck:
+def deck_of(
+    paths: Sequence[Path], *, png: bool = True, branch: HistoryBranch | None = None, options: Sequence[str] = ()
+) -> Deck:
     """The deck of some paths, a part for each. Numbers of two parts are never pooled or compared.
 
     Args:
         png: figures have PNGs, too.
         branch: a history on a git branch, as the last part.
+        options: further words of the command that makes this deck; the choice of boxes in use is among them.
 
     Raises:
         UsageError: a path holds none of the kinds, is named twice, or has no results.
@@ -74,13 +80,17 @@ def deck_of(paths: Sequence[Path], *, png: bool = True, branch: HistoryBranch | 
     _refuse_twice(paths)
     parts = [_READERS[kind_of(path)](path) for path in paths]
     parts += [] if branch is None else [history_part(branch)]
+    command = shlex.join(
+        ["boxbench", "slides", *map(str, paths), *choice_words(), *(branch.words if branch else ()), *options]
+    )
+    parts = [replace(part, slides=with_command(part.slides, command)) for part in parts]
     slides = parts[0].slides if len(parts) == 1 else _joined(parts)
     return Deck(
         title=shortened(" · ".join(dict.fromkeys(part.title for part in parts)), 120),
         subtitle=shortened(" · ".join(dict.fromkeys(part.subtitle for part in parts)), 200),
         slides=with_pictures(slides) if png else tuple(slides),
         date=max((part.date for part in parts), default=""),
-        source=shlex.join(["boxbench", "slides", *map(str, paths), *choice_words(), *(branch.words if branch else ())]),
+        source=command,
     )
 
 
@@ -98,8 +108,8 @@ def campaign_part(path: Path) -> Part:
     view, slides = campaign_slides(analyse(manifest, records), path)
     return Part(
         title=view.title,
-        subtitle=f"{view.extent.partition(' (')[0]}, host {manifest.host.get('fingerprint', 'unknown')}",
-        date=manifest.created_at[:10],
+        subtitle=f"{view.extent.partition(' (')[0]}, host {clean(str(manifest.host.get('fingerprint', 'unknown')))}",
+        date=clean(manifest.created_at[:10]),
         slides=slides,
     )
 

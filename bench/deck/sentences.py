@@ -1,77 +1,48 @@
-"""Comparisons as one sentence for the top of a slide: ratios are read upwards, and ties and doubts are said."""
+"""The sentences of answers. How a ratio is told is said once, for figures and slides: in the sentences of figures."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from typing import Final
 
-from bench.analysis.compare import inverted
 from bench.analysis.metrics import Metric
 from bench.analysis.residents import MarginalCost
 from bench.analysis.results import Comparison
-from bench.analysis.verdicts import RatioVerdict
-from bench.render.text import cell_label, clean, describe_endpoint, format_ratio, quantity, ratio_text
+from bench.render.figures.sentences import Words, compared, costs, rates
+from bench.render.text import cell_label, clean, describe_endpoint, quantity
+
+_RESOURCES: Final = {"memory": "memory", "cpu": "CPU time per start"}
+"""By kind of metric what a box takes of it."""
 
 
 def comparison_sentence(found: Comparison) -> str:
-    """``docker takes 1.56× [1.39, 1.68] as long as process until ready.`` The larger value comes first.
+    """``docker takes 1.56× as long as process until ready (1.39 to 1.68).`` Ratios are told upwards.
 
     Args:
-        found: with a ratio.
+        found: with a ratio that has a value. Raises ValueError without.
     """
-    larger = upwards(found)
-    one, other = cell_label(larger.other), cell_label(larger.baseline)
-    value = value_of(larger)
-    what = _what(larger.metric)
-    if value is None:
-        return f"{one} and {other} cannot be compared: {what}."
-    if value == 0:
-        one, other, value = other, one, math.inf
-    if math.isinf(value):
-        return f"{one} never got there in most boots, and {other} did: {what}."
-    number = ratio_text(larger)
-    if found.verdict is RatioVerdict.SAME:
-        return f"{one} and {other} count as the same in {what}: {number}."
-    if found.verdict is RatioVerdict.CANNOT_TELL:
-        return f"It cannot be told which of {one} and {other} has more of {what}: {number}."
-    if larger.metric.kind == "endpoint":
-        return f"{one} takes {number} as long as {other} until {describe_endpoint(larger.metric)}."
-    return f"{_capital(what)}: {one} has {number} of {other}."
+    return f"{compared(found, _words(found.metric))}."
 
 
-def upwards(found: Comparison) -> Comparison:
-    """The comparison, or the same with its cells exchanged, so that the ratio is not below 1."""
-    value = value_of(found)
-    if value is None or value >= 1:
-        return found
-    turned = inverted(found)
-    return found if turned.ratio is None else turned
-
-
-def value_of(found: Comparison) -> float | None:
-    """The ratio; None when there is none."""
-    return found.ratio.value if found.ratio else None
-
-
-def cost_line(found: Comparison, what: str) -> str:
-    """``memory, PSS: docker has 8.96× [8.93, 8.97] of process``."""
-    larger = upwards(found)
-    value = value_of(larger)
-    number = format_ratio(value) if value is None or math.isinf(value) else ratio_text(larger)
-    return f"{what}: {cell_label(larger.other)} has {number} of {cell_label(larger.baseline)}"
-
-
-def holding_sentence(costs: Sequence[MarginalCost]) -> str:
+def holding_sentence(marginal: Sequence[MarginalCost]) -> str:
     """``Each further box holds 5.01 MiB in docker, 12.5 MiB in gvisor.``"""
-    sizes = (f"{quantity(cost.unreclaimable.value, 'bytes')} in {cell_label(cost.cell)}" for cost in costs)
+    sizes = (f"{quantity(cost.unreclaimable.value, 'bytes')} in {cell_label(cost.cell)}" for cost in marginal)
     return f"Each further box holds {', '.join(sizes)}."
 
 
-def _what(metric: Metric) -> str:
+def _words(metric: Metric) -> Words:
     if metric.kind == "endpoint":
-        return f"the time until {describe_endpoint(metric)}"
-    return f"{clean(metric.detail)}, {'higher' if metric.higher_is_better else 'lower'} is better"
+        return _times(describe_endpoint(metric))
+    if metric.kind in _RESOURCES:
+        return costs(_RESOURCES[metric.kind])
+    return (rates if metric.higher_is_better else costs)(clean(metric.detail))
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _times(end: str) -> Words:
+    """Words for the time until an endpoint, such as ``ready``."""
+    return Words(
+        more=f"{{a}} takes {{r}}× as long as {{b}} until {end}",
+        less=f"{{b}} takes {{r}}× as long as {{a}} until {end}",
+        same=f"{{a}} takes as long as {{b}} until {end}",
+        unknown=f"Whether {{a}} takes longer than {{b}} until {end} cannot be told",
+    )

@@ -9,8 +9,9 @@ from html import unescape
 from pathlib import Path
 from typing import Final
 
-from bench.deck.made import first_clauses, key_of, paragraphs, picture_slide
+from bench.deck.made import picture_slide
 from bench.deck.slides import LINES, Rows, Slide, Source
+from bench.deck.text import first_clauses, key_of, paragraphs
 from bench.render.figures.base import Figure
 from bench.render.simulation.skeleton import SIMULATED
 from bench.render.text import clean

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import isfinite
 from pathlib import Path
 
 from bench import __version__
-from bench.deck.made import STYLES, drawn, file_digest, first_clauses, fitted_rows, paragraphs, repeat_slide, shortened
+from bench.deck.drawn import STYLES, drawn
+from bench.deck.made import file_digest, repeat_slide
 from bench.deck.part import Part
 from bench.deck.simulated import MADE, day_of, limits_slide, made_of, model_name, page_command, picture_slides, rows_of
 from bench.deck.slides import Slide, Source
+from bench.deck.text import first_clauses, fitted_rows, paragraphs, shortened
 from bench.render.answer_groups import number_tables
-from bench.render.answer_tables import bottleneck_table, bound_lines, distance_table, influence_table, ratio_table
+from bench.render.answer_tables import (
+    bottleneck_table,
+    bound_lines,
+    distance_table,
+    influence_table,
+    ratio_table,
+    shown_bottlenecks,
+)
 from bench.render.commands.check_words import headline as check_headline
 from bench.render.commands.simulation_check import LEVEL_HEAD, NOTE, level_rows, target_sentences
 from bench.render.figures.simulation_check import draw as draw_check
@@ -24,7 +33,7 @@ from bench.render.simulation.skeleton import SIMULATED
 from bench.render.text import clean, significant
 from bench.sim.answer.answer import Answer
 from bench.sim.answer.terms import emulated_sentences
-from bench.sim.answer.words import BOUND
+from bench.sim.answer.words import BOUND, LIMITS
 from bench.sim.check.result import Check
 
 
@@ -38,7 +47,11 @@ def simulation_part(path: Path) -> Part:
         host=made_of(found.model, path / JSON),
     )
     slides = tuple(_check(found, source) if isinstance(found, Check) else _answer(found, source))
-    title = "How well does the model predict?" if isinstance(found, Check) else found.short or found.question
+    title = (
+        "How well does the model predict?"
+        if isinstance(found, Check)
+        else f"Simulated: {found.short or found.question}"
+    )
     return Part(
         title=shortened(clean(title), 120),
         subtitle=f"{SIMULATED}, seed {found.seed}",
@@ -70,7 +83,7 @@ def _answer(answer: Answer, source: Source) -> Iterator[Slide]:
     yield from picture_slides(drawn(lambda: answer_drawings(answer)), caveat, source)
     yield from _tables(answer, caveat, source)
     yield limits_slide((*answer.warnings, *answer.unanswered, *answer.assumed, *answer.left_out), caveat, source)
-    yield repeat_slide(source, version=f"boxbench {__version__}", simulated=True)
+    yield repeat_slide(source, version=f"boxbench {__version__}", does="simulates")
 
 
 def _tables(answer: Answer, caveat: str, source: Source) -> Iterator[Slide]:
@@ -94,19 +107,27 @@ def _beyond(answer: Answer) -> str:
     if times <= 1:
         return "The question lies within the data."
     return (
-        f"The question lies {significant(times)} times beyond the data."
+        f"The question asks for up to {significant(times)}× what was measured."
         if isfinite(times)
         else "There is no such data."
     )
 
 
 def _limiting(answer: Answer) -> str:
-    """``The answer is decided by CPU in docker and uml, by memory in libvirt/tcg.``"""
+    """``CPU decides in docker and uml; memory decides in libvirt/tcg.``"""
     groups: dict[str, list[str]] = {}
-    for one in answer.bottlenecks:
-        groups.setdefault("nothing" if one.name == "none" else one.name, []).append(clean(one.target))
-    parts = [f"by {name} in {' and '.join(targets)}" for name, targets in groups.items()]
-    return shortened(f"The answer is decided {', '.join(parts)}.") if parts else "Nothing is known to limit the answer."
+    for one in shown_bottlenecks(answer):
+        known = "what decides is open" if one.falls_short else f"{LIMITS[one.name]} decides"
+        groups.setdefault(known, []).append(clean(one.target))
+    parts = [f"{known} in {_listed(targets)}" for known, targets in groups.items()]
+    said = "; ".join(parts)
+    return first_clauses(f"{said[:1].upper()}{said[1:]}.") if parts else "Nothing is known to limit the answer."
+
+
+def _listed(names: Sequence[str]) -> str:
+    """``docker, uml and runc``."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _check(found: Check, source: Source) -> Iterator[Slide]:
@@ -116,7 +137,12 @@ def _check(found: Check, source: Source) -> Iterator[Slide]:
     yield Slide(
         key="question",
         sentence="How well does the model predict storms that it has not seen?",
-        lines=(shortened(clean(found.design), 200), shortened(f"Scored: {', '.join(map(clean, found.sources))}.", 200)),
+        lines=(
+            shortened(f"The model is {clean(found.design)}.", 200),
+            shortened(
+                f"Campaigns with the storms that it has to predict: {', '.join(map(clean, found.sources))}.", 200
+            ),
+        ),
         caveat=caveat,
         source=source,
     )
@@ -133,4 +159,4 @@ def _check(found: Check, source: Source) -> Iterator[Slide]:
     figures = drawn(lambda: [one for target in found.targets for one in draw_check(target, found.cpus)], STYLES[-1:])
     yield from picture_slides(figures, caveat, source)
     yield limits_slide((*found.left_out, *found.notes, NOTE), caveat, source)
-    yield repeat_slide(source, version=f"boxbench {__version__}", simulated=True)
+    yield repeat_slide(source, version=f"boxbench {__version__}", does="simulates")

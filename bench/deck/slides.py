@@ -94,6 +94,11 @@ class Deck:
     date: str
     source: str
 
+    @property
+    def told(self) -> str:
+        """For the notes of the first slide: how this deck is made again."""
+        return f"This deck is made again by `{self.source}`." if self.source else ""
+
     def __post_init__(self) -> None:
         """Raise ValueError: two slides have one key."""
         keys = [slide.key for slide in self.slides]

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from bench import __version__
-from bench.deck.made import drawn, file_digest, first_clauses, fitted_rows, key_of, paragraphs, repeat_slide, shortened
+from bench.deck.drawn import drawn
+from bench.deck.made import file_digest, repeat_slide
 from bench.deck.part import Part
 from bench.deck.simulated import MADE, day_of, limits_slide, made_of, page_command, picture_slides, rows_of
 from bench.deck.slides import Slide, Source
+from bench.deck.text import first_clauses, fitted_rows, key_of, paragraphs, shortened
 from bench.render.answer_tables import quantity_label
 from bench.render.commands.sweep import (
     axis_label,
@@ -97,7 +99,7 @@ def _slides(found: SweepResults, source: Source) -> Iterator[Slide]:
             rows = fitted_rows(rows_of(table))
             yield Slide(key=key, sentence=sentence, table=rows, caveat=caveat, source=source, hidden=hidden)
     yield limits_slide((*found.warnings, *found.unanswered, *found.assumed, *found.left_out), caveat, source)
-    yield repeat_slide(source, version=f"boxbench {__version__}", simulated=True)
+    yield repeat_slide(source, version=f"boxbench {__version__}", does="simulates")
 
 
 def _question(found: SweepResults, caveat: str, source: Source) -> Slide:

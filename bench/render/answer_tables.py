@@ -162,11 +162,18 @@ def bottleneck_table(answer: Answer) -> Table:
             _limit_text(one),
             *(in_unit(one.bounds_ns[name], "ns") if one.bounds_ns.get(name) else MISSING for name in names),
         )
-        for one in answer.bottlenecks
-        # What has no bounds has a sentence instead, beside those that have; parts of a mean have a table of their own.
-        if one.bounds_ns or not (names or one.parts_ns)
+        for one in shown_bottlenecks(answer)
     ]
     return (("target", "decided by", *(f"bound: {name}" for name in names)), *rows)
+
+
+def shown_bottlenecks(answer: Answer) -> tuple[Bottleneck, ...]:
+    """Those that the table has.
+
+    What has no bounds has a sentence instead, beside those that have; parts of a mean have a table of their own.
+    """
+    some = any(one.bounds_ns for one in answer.bottlenecks)
+    return tuple(one for one in answer.bottlenecks if one.bounds_ns or not (some or one.parts_ns))
 
 
 def _limit_text(one: Bottleneck) -> str:

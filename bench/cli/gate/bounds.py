@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.analysis.sources import refuse_unmeasured, source_word
+from bench.analysis.sources import NO_BOX_JUDGED, refuse_unmeasured, source_word
 from bench.cli.gate.options import Summary, make_directory
 from bench.cli.gate.result import check_summary, finish
 from bench.cli.options import Campaign, Json
@@ -53,7 +53,7 @@ def bounds(
     word, label = source_word(records), str(campaign)
     if word:
         label = f"{campaign} ({word})"
-        notes = (f"The records are {word}: no box ran for this verdict.", *manifest.notes)
+        notes = (f"The records are {word}: {NO_BOX_JUDGED}.", *manifest.notes)
         manifest = manifest.model_copy(update={"notes": notes})
     boots = boots_of(manifest, records)
     result = check_bounds(read_bounds(file), boots, label=label, command=("boxbench", *sys.argv[1:]))

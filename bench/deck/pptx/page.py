@@ -10,10 +10,10 @@ from pptx.enum.shapes import PP_PLACEHOLDER as KIND
 from pptx.enum.text import MSO_AUTO_SIZE
 from pptx.util import Pt
 
-from bench.deck.made import unbroken
 from bench.deck.pptx.area import EMU_IN, Area, fitting_pt, height_of
 from bench.deck.pptx.layouts import Layout
 from bench.deck.slides import Rows
+from bench.deck.text import unbroken
 
 LEAST_TITLE_PT: Final = 18.0
 """A title is made smaller down to this size."""

@@ -51,7 +51,7 @@ def _add_cover(shown: Any, layouts: Layouts, deck: Deck) -> None:
     page = Page(shown, layouts.cover, hidden=False)
     page.title(deck.title)
     page.text([line for line in (deck.subtitle, deck.date) if line], fills=True)
-    page.notes([f"This deck is made again by: {deck.source}"] if deck.source else [])
+    page.notes([deck.told] if deck.told else [])
     page.close()
 
 

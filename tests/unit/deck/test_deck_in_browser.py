@@ -10,8 +10,8 @@ from typing import Literal
 import pytest
 
 from bench.deck.html import KEYS, write_html
-from bench.deck.made import unbroken
 from bench.deck.slides import Deck, Slide
+from bench.deck.text import unbroken
 from tests.browser import Chromium, Opened, chromium
 
 pytestmark = pytest.mark.host

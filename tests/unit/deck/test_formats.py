@@ -89,7 +89,7 @@ def test_text_is_text_in_every_format(nasty: Deck, tmp_path: Path) -> None:
     write_quarto(nasty, tmp_path / "q.md")
     marp = (tmp_path / "m.md").read_text(encoding="utf-8")
     body = marp.split("\n---\n", 1)[1]
-    assert body.count("-->") == body.count("<!--") == 2
+    assert body.count("-->") == body.count("<!--") == 3
     unescaped = re.compile(r"(?<!\\)<script")
     assert not unescaped.search(re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL))
     quarto = (tmp_path / "q.md").read_text(encoding="utf-8")

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from bench.analysis.sources import NO_BOX_JUDGED
+from bench.deck.made import repeat_slide
 from bench.deck.reading import deck_of, kind_of
-from bench.deck.slides import Deck, Slide
-from bench.gate.model import Verdict
+from bench.deck.slides import Deck, Slide, Source
+from bench.gate.model import Bound, Verdict
 from bench.gate.result import write_result
 from bench.history.line import HistoryError
 from bench.history.store import DirectoryStore, add_line
 from bench.records.record import Failure
 from bench.render.figures.base import Figure
+from bench.render.figures.shown import choosing
 from bench.util.errors import CampaignError, RecordError, UsageError
 from tests.factories import DOCKER, HOSTILE, PROCESS, make_manifest, make_records, write_campaign
 from tests.gates import gate_result, gate_row
@@ -35,8 +38,42 @@ def test_a_campaign_has_question_answer_proof_limits_and_command(deck: Deck, cam
     assert str(campaign) in deck.source
     answer = deck.slides[1]
     assert answer.key == "hello-answer"
-    assert re.match(r"\S+ takes \d.*× \[.*\] as long as \S+ until ready\.", answer.sentence), answer.sentence
+    told = r"\S+ takes \d.*× as long as \S+ until ready \(\d.* to \d.*\)\."
+    assert re.fullmatch(told, answer.sentence), answer.sentence
     assert answer.figure is not None
+
+
+def test_the_first_slide_says_what_was_measured_where_and_when(deck: Deck) -> None:
+    boxes, much, host = deck.slides[0].lines
+    assert boxes.startswith("Compared: process, ")
+    assert re.fullmatch(r"Measured: \d+ blocks in .*, 2031-02-03\.", much)
+    assert host == "Host: AMD EPYC 9R14, kernel 6.18.5, fingerprint 5f1d0c2ab877."
+
+
+def _pairs(slide: Slide) -> dict[str, str]:
+    """The table of a slide that has two columns."""
+    return {row[0]: row[1] for row in slide.table or ()}
+
+
+def test_the_last_slide_has_commands_that_can_be_pasted(campaign: Path) -> None:
+    with choosing(("process", "docker")):
+        deck = deck_of([campaign], png=False, options=("--template", "our company.potx"))
+    template = "--template 'our company.potx'"
+    last = next(slide for slide in deck.slides if slide.key == "repeat")
+    rows = _pairs(last)
+    assert rows["command"] == last.source.command == "boxbench run hello --seed 1"
+    assert rows["this deck"] == deck.source == f"boxbench slides {campaign} --targets process,docker {template}"
+    assert deck.source in last.notes
+    assert deck.source in deck.told
+
+
+def test_a_long_command_is_shown_whole_or_not_at_all() -> None:
+    long, endless = ("boxbench run " + "x " * count + "--seed 1" for count in (300, 900))
+    for command, shown in ((long, long), (endless, "It has 1821 letters, too many for a slide")):
+        slide = repeat_slide(Source(command=command), version="boxbench 1")
+        assert _pairs(slide)["command"].startswith(shown)
+        assert f"again: {command}" in slide.source.lines
+        assert "…" not in str(slide.table)
 
 
 @pytest.fixture
@@ -253,6 +290,32 @@ def test_a_history_shows_what_changed_first(tmp_path: Path) -> None:
     picture = next(slide for slide in deck.slides if slide.key == "series-1")
     assert re.search(r"from .* ms to .* ms in [0-9a-f]{10}\.\.[0-9a-f]{10} \(open\)\.", picture.sentence)
     assert picture.figure is not None
+    # The command judges what is there.
+    assert deck.slides[-1].sentence == "This checks the same numbers again."
+
+
+@pytest.mark.parametrize("accel", ["native", "tcg", "icount"])
+def test_a_history_says_on_slides_with_numbers_what_its_cpu_was(tmp_path: Path, accel: str) -> None:
+    store = DirectoryStore(tmp_path)
+    for line in make_history([100.0] * 12 + [130.0] * 12, accel=accel):
+        add_line(store, line)
+    slides = {slide.key: slide for slide in deck_of([tmp_path], png=False).slides}
+    for key in ("verdict", "series-1"):
+        assert slides[key].caveat.startswith("" if accel == "native" else f"{accel}: ")
+        assert bool(slides[key].caveat) == (accel != "native")
+
+
+def test_a_gate_of_limits_says_that_no_box_ran(tmp_path: Path) -> None:
+    limit = Bound(cell="hello/docker", metric="endpoint.ready_ns", maximum=1.0, n=5, verdict=Verdict.REGRESSED)
+    note = f"The records are simulated: {NO_BOX_JUDGED}."
+    result = gate_result().model_copy(update={"a": None, "rows": (), "bounds": (limit,), "notes": (note,)})
+    write_result(result, tmp_path)
+    slides = {slide.key: slide for slide in deck_of([tmp_path], png=False).slides}
+    assert slides["verdict"].caveat == slides["limits"].caveat == note
+    assert slides["question"].lines == ("Checked: 1 limit.", "Campaign: slow.")
+    assert slides["verdict"].table is not None
+    assert slides["verdict"].table[1][3] == "at most 1.00 ns"
+    assert slides["repeat"].sentence == "This checks the same numbers again."
 
 
 def test_a_simulated_answer_says_that_no_box_ran() -> None:
@@ -275,3 +338,18 @@ def test_a_fleet_and_a_check_are_read_too(monkeypatch: pytest.MonkeyPatch) -> No
         answer = next(slide for slide in deck.slides if slide.key == "answer")
         assert answer.sentence.startswith(sentence)
         assert answer.table is not None
+
+
+def test_only_what_explains_an_answer_is_said_to_decide_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.deck.simulation.drawn", lambda *_given: ())
+    for name, sentence in (
+        ("fleet", "Nothing decides in docker and uml; memory decides in libvirt/tcg."),
+        # The largest bound of uml is a tenth of its answer.
+        ("storm", "CPU decides in docker and libvirt/tcg; what decides is open in uml."),
+    ):
+        deck = deck_of([PUBLISHED / "2026-11-27-web-service" / name], png=False)
+        slide = next(slide for slide in deck.slides if slide.key == "limits-it")
+        assert slide.sentence == sentence
+        assert slide.table is not None
+        for row in slide.table[1:]:
+            assert row[0] in sentence

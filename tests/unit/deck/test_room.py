@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.deck.made import crowd_of, drawn, with_pictures
+from bench.deck.drawn import crowd_of, drawn, with_pictures
 from bench.deck.slides import Slide
 from bench.render.figures.base import Drawing, finish
 from bench.render.figures.canvas import add_axes, canvas
@@ -80,6 +80,8 @@ def test_texts_that_lie_on_each_other_are_a_crowd() -> None:
             return crowd_of(finish(_labelled(gap_in), keep=True))
 
     assert crowd(0.05) == 1
+    # A part of a letter is enough: rows of small print are no higher than their letters.
+    assert crowd(0.105) == 1
     assert crowd(0.2) == 0
 
 

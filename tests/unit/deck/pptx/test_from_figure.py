@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.deck.pptx.chart import Bars, Points
-from bench.deck.pptx.from_figure import MOST_POINTS, chart_of
+from bench.deck.pptx.curves import MOST_POINTS
+from bench.deck.pptx.from_figure import chart_of
 from bench.render.figures.base import Kind
 from bench.render.figures.data import Value
 from bench.render.palette import phase_colour, target_colour
