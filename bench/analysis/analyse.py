@@ -12,10 +12,10 @@ from bench.analysis.expected import costs, goals, good_boots
 from bench.analysis.in_order import Course
 from bench.analysis.metrics import Metric, endpoint_metric, headline, in_order
 from bench.analysis.pool import Pool, check, check_source
+from bench.analysis.reading import one_by_one, shared_pool
 from bench.analysis.results import Analysis, Boot, CellSummary, MetricSeries, Sample, SeriesTable, by_cell
 from bench.analysis.storms import is_storm
 from bench.analysis.values import Chain, disturbances, start_chain, stop_chain, values_of
-from bench.records.campaign import each_record
 from bench.records.manifest import Manifest, read_manifest
 from bench.records.record import Record
 from bench.records.reduced import reduced
@@ -55,10 +55,11 @@ def analyse_directory(path: Path, *, tolerance: float = TOLERANCE) -> Analysis:
         trial = planned.get(record.trial.number, record.trial)
         return reduced(record, trial=trial if trial == record.trial else record.trial, storm=is_storm(record))
 
-    pool, damaged = Pool(manifest, keep=keep), list[str]()
+    damaged = list[str]()
     with collection_paused():
-        for record in each_record(path, damaged):
-            pool.add(record)
+        pool = shared_pool(manifest, path, keep)
+        if pool is None:
+            pool = one_by_one(manifest, path, keep, damaged)
         return _analysis(manifest.model_copy(update={"notes": (*manifest.notes, *damaged)}), pool, tolerance)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from typing import Final
+from typing import Final, NamedTuple
 
 from bench.certificate.facts import FACT, agrees, proves
 from bench.plan.trials import Cell
@@ -21,6 +21,14 @@ _ITS_OWN: Final[tuple[FactName, ...]] = ("uid", "gid", "groups", "cwd", "cap_eff
 
 Deviations = Mapping[FactName, tuple[str, str]]
 """By fact, the value in a trial and the value in the certificate, both canonical."""
+
+
+class Seen(NamedTuple):
+    """Of records that follow each other: how many, what differs by number, and what differs in every trial."""
+
+    count: int
+    found: dict[int, tuple[Cell, Deviations]]
+    every: dict[tuple[str, FactName], bool]
 
 
 class Deviating:
@@ -45,6 +53,17 @@ class Deviating:
         for fact in _ITS_OWN:
             if self._every.get((cell.scenario, fact), True) and FACT[fact].read(record.inside) is not None:
                 self._every[cell.scenario, fact] = fact in deviations
+
+    def seen(self) -> Seen:
+        """What it saw so far."""
+        return Seen(self._seen, self._found, self._every)
+
+    def join(self, later: Seen) -> None:
+        """Take what another one saw in the records that follow."""
+        self._found |= {self._seen + number: found for number, found in later.found.items()}
+        self._seen += later.count
+        for key, every in later.every.items():
+            self._every[key] = every and self._every.get(key, True)
 
     def doubts(self) -> dict[int, tuple[str, ...]]:
         """By the number of the record, from 0, its further doubts. A fact that differs in every trial is no doubt."""

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from bench.analysis.certified import Deviating
+from bench.analysis.certified import Deviating, Seen
 from bench.analysis.estimates import Floats
 from bench.analysis.expected import costs, goals, good_boots
 from bench.analysis.metrics import Metric, endpoint_metric, headline
@@ -42,7 +42,7 @@ class CellColumns:
     Most records of a cell have the same metrics. Those that do are rows of one table.
     """
 
-    def __init__(self, cell: Cell, source: str) -> None:
+    def __init__(self, cell: Cell, source: str, most_sampled: int = MOST_SAMPLED) -> None:
         self.cell = cell
         self.source = source
         self.rows: list[int] = []
@@ -53,6 +53,7 @@ class CellColumns:
         """By the metrics of their records."""
         self._facts: dict[str, set[str]] = {}
         self._sampled: list[Samples] = []
+        self._most_sampled = most_sampled
         self._seen = 0
         self._stride = 1
 
@@ -71,12 +72,31 @@ class CellColumns:
         if record.samples is not None and not record.trial.warmup:
             self._sample(record.samples)
 
+    def join(self, other: CellColumns, before: int) -> None:
+        """Take what another pool has of this cell.
+
+        Args:
+            before: how many records all cells have that precede those of the other pool.
+        """
+        first = len(self.rows)
+        for names, table in other._tables.items():
+            mine = self._tables.setdefault(names, _Table(array("q"), array("d")))
+            mine.at.extend(first + at for at in table.at)
+            mine.values.extend(table.values)
+        self.rows.extend(before + row for row in other.rows)
+        self.storms += other.storms
+        self.flushes.update(other.flushes)
+        for key, texts in other._facts.items():
+            self._facts.setdefault(key, set()).update(texts)
+        for samples in other._sampled:
+            self._sample(samples)
+
     def _sample(self, samples: Samples) -> None:
         """Keep every boot's, then every second one's, every fourth one's, ...: evenly, and never too many."""
         if self._seen % self._stride == 0:
             self._sampled.append(samples)
         self._seen += 1
-        if len(self._sampled) > 2 * MOST_SAMPLED:
+        if len(self._sampled) > 2 * self._most_sampled:
             self._sampled, self._stride = self._sampled[::2], 2 * self._stride
 
     @property
@@ -168,6 +188,14 @@ class CellColumns:
         return table
 
 
+class Part(NamedTuple):
+    """What a pool took of some records that follow each other, to be joined with what others took."""
+
+    cells: dict[str, CellColumns]
+    records: list[Record]
+    seen: Seen
+
+
 class Pool:
     """All records of a campaign so far, by cell.
 
@@ -175,17 +203,23 @@ class Pool:
         cells: by the key of the cell, in order of first appearance.
     """
 
-    def __init__(self, manifest: Manifest, *, keep: Keep | None = None) -> None:
+    def __init__(self, manifest: Manifest, *, keep: Keep | None = None, most_sampled: int = MOST_SAMPLED) -> None:
         """An empty one.
 
         Args:
             keep: makes of a record what is kept of it; the whole record when None.
+            most_sampled: samples of at least so many boots of a cell are kept.
         """
         self.cells: dict[str, CellColumns] = {}
         self._manifest = manifest
         self._keep = keep
+        self._most_sampled = most_sampled
         self._records: list[Record] = []
         self._deviating = Deviating(manifest)
+
+    def __len__(self) -> int:
+        """How many records."""
+        return len(self._records)
 
     def add(self, record: Record) -> None:
         """Take the next record. Raises NotComparableError: it cannot be analysed with those before it."""
@@ -193,11 +227,29 @@ class Pool:
         key = record.trial.cell.key
         columns = self.cells.get(key)
         if columns is None:
-            columns = self.cells[key] = CellColumns(record.trial.cell, record.source)
+            columns = self.cells[key] = CellColumns(record.trial.cell, record.source, self._most_sampled)
         check_source(key, columns.source, record)
         columns.add(record, len(self._records))
         self._deviating.add(record)
         self._records.append(record if self._keep is None else self._keep(record))
+
+    def part(self) -> Part:
+        """What it has taken so far."""
+        return Part(self.cells, self._records, self._deviating.seen())
+
+    def fits(self, part: Part) -> bool:
+        """Whether no cell would mix sources."""
+        return all(key not in self.cells or self.cells[key].source == one.source for key, one in part.cells.items())
+
+    def join(self, part: Part) -> None:
+        """Take what another pool has of the next records, of which it kept all samples."""
+        for key, columns in part.cells.items():
+            mine = self.cells.get(key)
+            if mine is None:
+                mine = self.cells[key] = CellColumns(columns.cell, columns.source, self._most_sampled)
+            mine.join(columns, len(self._records))
+        self._deviating.join(part.seen)
+        self._records.extend(part.records)
 
     def records(self) -> tuple[Record, ...]:
         """What was kept of them, with a doubt for each fact that differs from the certificate."""

@@ -13,7 +13,7 @@ from bench.analysis.analyse import analyse_directory
 from bench.analysis.results import Analysis
 from bench.render import html, markdown
 from bench.render.content import View
-from bench.render.figures import save_figures
+from bench.render.figures import report_figures
 from bench.render.raw import raw_files
 from bench.render.script.data import report_json
 from bench.render.view import build_view
@@ -63,15 +63,18 @@ def write_report(path: Path, *, out: Path | None = None, png: bool = True) -> Re
 
 
 def _write(analysis: Analysis, campaign: Path, target: Path, *, png: bool) -> Report:
-    view = build_view(analysis, campaign)
-    figures = save_figures(analysis, target / FIGURES, png=png)
-    pictures = [(figure.scenario, figure.alt, f"{FIGURES}/{figure.name}.svg") for figure in figures]
     page, text = target / PAGE, target / TEXT
-    data = report_json(analysis)
-    # A directory from elsewhere may hold links in place of former results.
-    replace_durably(target / DATA, data)
-    files, beside = raw_files(campaign)
-    replace_durably(page, html.render(view, figures, files, data, beside=beside))
-    replace_durably(text, markdown.report(view, pictures))
+    with report_figures(analysis, png=png) as drawn:
+        # Figures are drawn meanwhile.
+        view, data = build_view(analysis, campaign), report_json(analysis)
+        figures = drawn.save(target / FIGURES)
+        pictures = [(figure.scenario, figure.alt, f"{FIGURES}/{figure.name}.svg") for figure in figures]
+        # A directory from elsewhere may hold links in place of former results.
+        replace_durably(target / DATA, data)
+        files, beside = raw_files(campaign)
+        replace_durably(page, html.render(view, figures, files, data, beside=beside))
+        replace_durably(text, markdown.report(view, pictures))
+        # The page does without them.
+        drawn.save_pictures(target / FIGURES)
     names = tuple(target / FIGURES / f"{figure.name}.svg" for figure in figures)
     return Report(page, text, names, analysis, view)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from bench.render.figures import (
     slope,
     storms,
 )
-from bench.render.figures.base import Drawing, Figure, finish
+from bench.render.figures.base import Drawing, Figure, finish, png_of
 from bench.render.figures.contents import contents
 from bench.render.figures.foot import campaign_foot
 from bench.render.figures.made import mark_made
@@ -34,9 +35,9 @@ from bench.render.figures.shown import left_out
 from bench.render.figures.style import PAGE, STYLES, Style, style_in_use, using
 from bench.util.durable import replace_file
 from bench.util.nofollow import real_directory
-from bench.util.parallel import shared_out
+from bench.util.parallel import Stages, shared_out, shared_stages
 
-__all__ = ["PAGE", "STYLES", "Figure", "Style", "campaign_figures", "save_figures"]
+__all__ = ["PAGE", "STYLES", "Figure", "Style", "campaign_figures", "report_figures"]
 
 Draw = Callable[[Analysis, str], Drawing | None]
 
@@ -84,22 +85,67 @@ def campaign_figures(
     with styled(), using(style):
         # A drawing cannot be sent from another process.
         found = [figure(number) for number in range(len(pieces))] if keep or only else shared_out(len(pieces), figure)
+    return _in_order(found)
+
+
+class ReportFigures:
+    """The figures of a report, which a copy of this process draws together with this one; see ``report_figures``."""
+
+    def __init__(self, stages: Stages[Figure | None, bytes | None]) -> None:
+        self._stages = stages
+        self._made: list[Figure | None] = []
+
+    def save(self, directory: Path) -> tuple[Figure, ...]:
+        """Write ``NAME.svg``, ``NAME-dark.svg``, ``NAME.csv`` and ``NAME.json`` of each figure; returns the figures.
+
+        No link is followed: the directory may be in a campaign that came from elsewhere. Raises OSError: it is a link,
+        or cannot be written.
+        """
+        self._made = self._stages.first()
+        figures = _in_order(self._made)
+        with real_directory(directory) as place:
+            for figure in figures:
+                for end, content in contents(figure):
+                    replace_file(place / f"{figure.name}{end}", content)
+        return figures
+
+    def save_pictures(self, directory: Path) -> None:
+        """Write ``NAME.png`` of each figure, after ``save``, and raise as that does."""
+        pictures = self._stages.second()
+        with real_directory(directory) as place:
+            for figure, picture in zip(self._made, pictures, strict=True):
+                if figure is not None and picture is not None:
+                    replace_file(place / f"{figure.name}.png", picture)
+
+
+@contextmanager
+def report_figures(analysis: Analysis, *, png: bool) -> Iterator[ReportFigures]:
+    """The figures of a report, which a copy of this process begins to draw while this one does other work.
+
+    Args:
+        png: also make light PNGs of the figures.
+    """
+    pieces, made, drawn = _pieces(analysis), source_word(analysis.records), dict[int, Drawing]()
+
+    def figure(number: int) -> Figure | None:
+        drawing = _drawing(analysis, *pieces[number], made)
+        if drawing is None:
+            return None
+        if png:
+            drawn[number] = drawing
+        return finish(drawing)
+
+    def picture(number: int) -> bytes | None:
+        return png_of(drawn.pop(number).canvas, dpi=style_in_use().dpi) if number in drawn else None
+
+    with styled(), using(PAGE), shared_stages(len(pieces), figure, picture) as stages:
+        yield ReportFigures(stages)
+
+
+def _in_order(found: Iterable[Figure | Literal["not wanted"] | None]) -> tuple[Figure, ...]:
+    """Figures with their places among all that there are, without those that are not wanted."""
     ordered = enumerate((one for one in found if one is not None), start=1)
     return tuple(replace(one, order=order) for order, one in ordered if not isinstance(one, str))
-
-
-def save_figures(analysis: Analysis, directory: Path, *, png: bool = True) -> tuple[Figure, ...]:
-    """Write ``NAME.svg``, ``NAME-dark.svg``, ``NAME.csv``, ``NAME.json`` and, with ``png``, ``NAME.png``.
-
-    No link is followed: the directory may be in a campaign that came from elsewhere. Raises OSError: it is a link, or
-    cannot be written.
-    """
-    figures = campaign_figures(analysis, png=png)
-    with real_directory(directory) as place:
-        for figure in figures:
-            for end, content in contents(figure):
-                replace_file(place / f"{figure.name}{end}", content)
-    return figures
 
 
 def campaign_drawings(analysis: Analysis) -> Iterator[Drawing]:

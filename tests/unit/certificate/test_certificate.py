@@ -18,6 +18,7 @@ from bench.agent.boxconf import AGENT_IN_BOX, encode_word
 from bench.agent.protocol import MAX_LINE_BYTES, ReportedFact, parse_message
 from bench.analysis.analyse import analyse
 from bench.analysis.certified import with_doubts
+from bench.analysis.pool import Pool
 from bench.certificate import facts as facts_module
 from bench.certificate.facts import CUT, FACT, FACTS, IDLE, agrees, canonical_env, canonical_words
 from bench.certificate.judge import judge, refuse_unequal
@@ -401,6 +402,21 @@ def test_a_workload_that_drops_root_in_every_box_is_no_doubt() -> None:
     assert with_doubts(manifest, records) == records
     one = altered(make_records(manifest, troubles=False), "docker", uid="33")
     assert any(deviating(record) for record in with_doubts(manifest, one))
+
+
+@pytest.mark.parametrize("inside", [{"uid": "33"}, {"cpus": "2"}])
+@pytest.mark.parametrize("box", ["docker", None])
+def test_records_that_two_pools_took_have_the_doubts_of_one(box: str | None, inside: dict[str, str]) -> None:
+    manifest = certified(make_manifest())
+    records = altered(make_records(manifest, troubles=False), box, **inside)
+    for cut in (1, len(records) // 2, len(records) - 1):
+        joined = Pool(manifest)
+        for some in (records[:cut], records[cut:]):
+            pool = Pool(manifest)
+            for record in some:
+                pool.add(record)
+            joined.join(pool.part())
+        assert joined.records() == with_doubts(manifest, records)
 
 
 def test_a_cpu_more_in_every_box_is_a_doubt_all_the_same() -> None:

@@ -15,9 +15,9 @@ import pytest
 from rich.console import Console
 
 from bench.analysis.analyse import analyse
-from bench.render.figures import campaign_figures
+from bench.render.figures import campaign_figures, report_figures
 from bench.util import parallel
-from bench.util.parallel import can_share, shared_out
+from bench.util.parallel import can_share, shared_in_order, shared_out, shared_stages
 from tests.factories import THREE, make_manifest, make_records
 from tests.waiting import wait_until
 
@@ -135,6 +135,73 @@ def test_an_error_of_a_copy_is_raised_here(tmp_path: Path) -> None:
         shared_out(8, work)
 
 
+@pytest.mark.usefixtures("sharing")
+def test_results_come_before_all_work_is_done() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        return number
+
+    found = shared_in_order(1000, work)
+    assert next(found) == 0
+    assert len(begun) < 1000
+    assert list(found) == list(range(1, 1000))
+
+
+@pytest.mark.usefixtures("sharing")
+def test_work_that_is_given_up_ends_its_copy(tmp_path: Path) -> None:
+    def work(number: int) -> int:
+        (tmp_path / str(os.getpid())).touch()
+        wait_for(tmp_path, 2)
+        return number
+
+    found = shared_in_order(1000, work)
+    next(found)
+    found.close()
+    (copy,) = {int(file.name) for file in tmp_path.iterdir()} - {os.getpid()}
+    with pytest.raises(ProcessLookupError):
+        os.kill(copy, 0)
+
+
+@pytest.mark.usefixtures("sharing")
+def test_the_second_stage_is_where_the_first_was(tmp_path: Path) -> None:
+    left: dict[int, int] = {}
+
+    def first(number: int) -> int:
+        (tmp_path / str(os.getpid())).touch()
+        wait_for(tmp_path, 2)
+        left[number] = os.getpid()
+        return number * number
+
+    with shared_stages(50, first, lambda number: (number, left[number], os.getpid())) as stages:
+        assert stages.first() == [number * number for number in range(50)]
+        found = stages.second()
+    assert [number for number, _, _ in found] == list(range(50))
+    assert all(before == after for _, before, after in found)
+    assert len({process for _, _, process in found}) == 2
+
+
+@pytest.mark.usefixtures("sharing")
+def test_the_second_stage_of_a_killed_copy_is_done_here(tmp_path: Path) -> None:
+    original, left = os.getpid(), dict[int, int]()
+
+    def first(number: int) -> int:
+        (tmp_path / str(os.getpid())).touch()
+        wait_for(tmp_path, 2)
+        left[number] = number
+        return number
+
+    def second(number: int) -> int:
+        if os.getpid() != original:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return -left[number]
+
+    with shared_stages(20, first, second) as stages:
+        assert stages.first() == list(range(20))
+        assert stages.second() == [-number for number in range(20)]
+
+
 def test_a_process_with_threads_is_not_copied() -> None:
     done = threading.Event()
     thread = threading.Thread(target=done.wait)
@@ -164,3 +231,19 @@ def test_figures_are_the_same_with_and_without_a_copy(monkeypatch: pytest.Monkey
         found.append(campaign_figures(analysis, png=True))
     assert len(found[0]) > 8
     assert found[0] == found[1]
+
+
+def test_a_report_has_the_pictures_of_its_figures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    manifest = make_manifest(("hello", "other"), THREE)
+    analysis = analyse(manifest, make_records(manifest, THREE))
+    figures = campaign_figures(analysis, png=True)
+    for shared in (False, True):
+        monkeypatch.setattr(parallel, "can_share", lambda shared=shared: shared)
+        folder = tmp_path / str(shared)
+        with report_figures(analysis, png=True) as drawn:
+            assert [one.light_svg for one in drawn.save(folder)] == [one.light_svg for one in figures]
+            assert not list(folder.glob("*.png"))
+            drawn.save_pictures(folder)
+        assert {file.stem: file.read_bytes() for file in folder.glob("*.png")} == {
+            one.name: one.light_png for one in figures
+        }
