@@ -151,8 +151,11 @@ def _log_ratios(base: Floats, other: Floats) -> Floats:
     """The log ratios of blocks, without those in which both sides were cut off."""
     kept = (base != np.inf) | (other != np.inf)
     sides = base[kept], other[kept]
-    if len(sides[0]) > EXACT_MOST and all((side > 0).all() and np.isfinite(side).all() for side in sides):
-        return np.asarray(np.log(sides[1]) - np.log(sides[0]))
+    if all((side > 0).all() and np.isfinite(side).all() for side in sides):
+        few = len(sides[0]) <= EXACT_MOST
+        # Without a call per value. numpy's logarithm may differ in the last digit, which only many blocks can stand.
+        logs = [np.array(list(map(math.log, side.tolist()))) if few else np.log(side) for side in sides]
+        return np.asarray(logs[1] - logs[0])
     return np.array([_log_ratio(*pair) for pair in zip(*(side.tolist() for side in sides), strict=True)], dtype=float)
 
 

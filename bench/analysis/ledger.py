@@ -19,7 +19,9 @@ UNEXPLAINED: Final = Metric.of("ledger", "unexplained", unit="bytes")
 
 # What the kernel takes back when it needs memory: it costs nothing until then.
 _RECLAIMABLE: Final = ("part.cache", "part.slab_reclaimable")
-_KERNEL: Final = ("slab_unreclaimable", "page_tables", "kernel_stacks", "percpu", "vmalloc")
+_KERNEL: Final = ("part.slab_unreclaimable", "part.page_tables", "part.kernel_stacks", "part.percpu", "part.vmalloc")
+_SHOWN: Final = frozenset(("part.harness", "part.shmem", "part.others", "unexplained", "not_released", "unreclaimable"))
+_SHOWN_KINDS: Final = ("part.anon.", "part.daemon.", "fixed.")
 
 
 def ledger_values(record: Record) -> dict[str, float]:
@@ -34,13 +36,14 @@ def ledger_values(record: Record) -> dict[str, float]:
     """
     ledger = record.ledger_bytes
     others, used = ledger.get("part.others", 0), ledger.get("host.used")
+    if not ledger:
+        return {}
     found: dict[str, float] = {
         name.removeprefix("part."): size
         for name, size in ledger.items()
-        if name.startswith(("part.anon.", "part.daemon.", "fixed."))
-        or name in ("part.harness", "part.shmem", "part.others", "unexplained", "not_released", "unreclaimable")
+        if name in _SHOWN or name.startswith(_SHOWN_KINDS)
     }
-    kernel = [ledger[f"part.{name}"] for name in _KERNEL if f"part.{name}" in ledger]
+    kernel = [ledger[name] for name in _KERNEL if name in ledger]
     if kernel:
         found["kernel"] = sum(kernel)
     if used is not None:

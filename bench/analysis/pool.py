@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -51,7 +51,7 @@ class CellColumns:
         self.flushes: Counter[str] = Counter()
         self._tables: dict[tuple[str, ...], _Table] = {}
         """By the metrics of their records."""
-        self._facts: dict[str, set[str]] = {}
+        self._facts: defaultdict[str, set[str]] = defaultdict(set)
         self._sampled: list[Samples] = []
         self._most_sampled = most_sampled
         self._seen = 0
@@ -66,7 +66,7 @@ class CellColumns:
         self.rows.append(row)
         self.storms.append(is_storm(record))
         for key, text in record.inside.items():
-            self._facts.setdefault(key, set()).add(text)
+            self._facts[key].add(text)
         if record.flush is not None:
             self.flushes[record.flush.honoured] += 1
         if record.samples is not None and not record.trial.warmup:
@@ -87,7 +87,7 @@ class CellColumns:
         self.storms += other.storms
         self.flushes.update(other.flushes)
         for key, texts in other._facts.items():
-            self._facts.setdefault(key, set()).update(texts)
+            self._facts[key] |= texts
         for samples in other._sampled:
             self._sample(samples)
 

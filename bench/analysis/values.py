@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
 from bench.analysis.ledger import ledger_values
 from bench.analysis.metrics import Metric, endpoint_metric
 from bench.analysis.storms import is_storm, storm_values
-from bench.records.component import Component
 from bench.records.record import Endpoint, Record
 from bench.util.doubts import Doubt
 
@@ -32,6 +31,26 @@ _ENOUGH_BYTES: Final = 2**20
 """Below this, other processes' writes dominate the ratio, so it is not reported."""
 
 
+class _CpuKeys(NamedTuple):
+    """The keys of CPU time of one window: see ``cpu_used``."""
+
+    host_busy: str
+    total: str
+    harness: str
+    helpers: str
+    host_other: str
+    vmm: str
+    guest: str
+    vmm_overhead: str
+
+
+_CPU_KEYS: Final = tuple(
+    _CpuKeys(*(f"{when}.{component}" for component in _CpuKeys._fields))
+    for when in ("start", "stop", "idle", "lifetime")
+)
+"""The fields of ``_CpuKeys`` are names of components."""
+
+
 class _Names(dict[str, Metric]):
     """The metrics of a kind by the key in a record, made once: large campaigns ask ten million times."""
 
@@ -47,6 +66,8 @@ class _Names(dict[str, Metric]):
         return name
 
 
+_ENDPOINT: Final = {endpoint: endpoint_metric(endpoint) for endpoint in Endpoint}
+_UNTIL: Final = {endpoint: f"until.{endpoint}" for endpoint in Endpoint}
 _MEMORY: Final = _Names("memory", "bytes")
 _CPU: Final = _Names("cpu", "ns")
 _DISK: Final = _Names("disk", "bytes")
@@ -62,7 +83,7 @@ def values_of(record: Record, chains: Sequence[Chain]) -> dict[str, float]:
     if is_storm(record):
         return storm_values(record)
     at = record.endpoints_ns
-    values: dict[str, float] = {endpoint_metric(name): at[name] for name in at if name is not Endpoint.REQUESTED}
+    values: dict[str, float] = {_ENDPOINT[name]: at[name] for name in at if name is not Endpoint.REQUESTED}
     values |= {Metric.of("exercise", key): value for key, value in record.exercise.items()}
     for chain in chains:
         for start, end in chain:
@@ -72,14 +93,16 @@ def values_of(record: Record, chains: Sequence[Chain]) -> dict[str, float]:
     groups: tuple[tuple[_Names, Mapping[str, int]], ...] = (
         (_MEMORY, record.memory_bytes),
         (_CPU, cpu_used(record.cpu_ns)),
-        (_CPU, {f"until.{endpoint}": used for endpoint, used in record.cpu_at_ns.items()}),
+        (_CPU, {_UNTIL[endpoint]: used for endpoint, used in record.cpu_at_ns.items()}),
         (_DISK, record.disk_bytes),
         (_WAIT, waits_of(record.waits_ns)),
     )
     for names, group in groups:
         for key, value in group.items():
             values[names[key]] = value
-    return values | disk_used(record) | samples_of(record) | ledger_values(record)
+    for further in (disk_used(record), samples_of(record), ledger_values(record)):
+        values |= further
+    return values
 
 
 def arrival_of(endpoints_ns: Mapping[Endpoint, int]) -> dict[str, float]:
@@ -102,23 +125,21 @@ def cpu_used(used_ns: Mapping[str, int]) -> dict[str, int]:
     Idle time becomes time per minute. ``vmm_overhead`` is a VMM's time beyond its guest's. ``host_other`` is what the
     host was busy with beside the box and Boxbench itself.
     """
-    used = {key: value for key, value in used_ns.items() if not key.endswith(_WINDOW)}
-    found = {key: value for key, value in used.items() if not key.startswith("idle.")}
+    found, idle = dict[str, int](), dict[str, int]()
+    for key, value in used_ns.items():
+        if not key.endswith(_WINDOW):
+            (idle if key.startswith("idle.") else found)[key] = value
     window = used_ns.get(f"idle{_WINDOW}")
     if window:
-        idle = {key: value for key, value in used.items() if key.startswith("idle.")}
         found |= {key: round(value * _MINUTE_NS / window) for key, value in idle.items()}
-    for when in ("start", "stop", "idle", "lifetime"):
-        busy, box, harness, vmm, guest = (
-            found.get(f"{when}.{component}")
-            for component in (Component.HOST_BUSY, Component.TOTAL, Component.HARNESS, Component.VMM, Component.GUEST)
-        )
+    for keys in _CPU_KEYS:
+        busy, box, harness = found.get(keys.host_busy), found.get(keys.total), found.get(keys.harness)
         if busy is not None and box is not None and harness is not None:
             # Older records have no helpers: those are in the rest of the host.
-            helpers = found.get(f"{when}.{Component.HELPERS}", 0)
-            found[f"{when}.{Component.HOST_OTHER}"] = busy - box - harness - helpers
+            found[keys.host_other] = busy - box - harness - found.get(keys.helpers, 0)
+        vmm, guest = found.get(keys.vmm), found.get(keys.guest)
         if vmm is not None and guest is not None:
-            found[f"{when}.{Component.VMM_OVERHEAD}"] = vmm - guest
+            found[keys.vmm_overhead] = vmm - guest
     return found
 
 
