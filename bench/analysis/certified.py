@@ -26,7 +26,7 @@ Deviations = Mapping[FactName, tuple[str, str]]
 class Seen(NamedTuple):
     """Of records that follow each other: how many, what differs by number, and what differs in every trial."""
 
-    count: int
+    records: int
     found: dict[int, tuple[Cell, Deviations]]
     every: dict[tuple[str, FactName], bool]
 
@@ -61,7 +61,7 @@ class Deviating:
     def join(self, later: Seen) -> None:
         """Take what another one saw in the records that follow."""
         self._found |= {self._seen + number: found for number, found in later.found.items()}
-        self._seen += later.count
+        self._seen += later.records
         for key, every in later.every.items():
             self._every[key] = every and self._every.get(key, True)
 
