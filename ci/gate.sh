@@ -19,15 +19,16 @@ page=${GITHUB_STEP_SUMMARY:-}
 
 say() { printf '%s\n' "$*" >&2; }
 
+# The words of docs/reference/exit-codes.md; a test compares them.
 meaning() {
     case $1 in
         0) echo "not regressed" ;;
-        1) echo "error" ;;
-        2) echo "the command line or a scenario is wrong" ;;
+        1) echo "any other failure, such as boxes that differ" ;;
+        2) echo "the command line, or a file that it names, is wrong" ;;
         3) echo "regressed" ;;
         4) echo "cannot tell" ;;
         5) echo "this host cannot run what was asked" ;;
-        6) echo "partial results" ;;
+        6) echo "some trials gave no result; the rest is kept" ;;
         130) echo "interrupted" ;;
         *) echo "unknown" ;;
     esac

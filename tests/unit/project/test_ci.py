@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 
 from bench.gate.model import RESULT, GateResult
 from bench.util import proc
-from bench.util.errors import ExitCode
+from bench.util.errors import EXIT_MEANINGS, ExitCode
 from tests.unit.export.test_gate import FASTER, GREEN, RED, UNSURE, make_gate
 
 ROOT: Final = Path(__file__).parents[3]
@@ -277,12 +277,27 @@ def test_cannot_tell_passes_if_the_user_allows_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.host
-@pytest.mark.parametrize(("code", "words"), [(5, "this host cannot run what was asked"), (1, "error")])
+@pytest.mark.parametrize(
+    ("code", "words"), [(code, EXIT_MEANINGS[code]) for code in (ExitCode.HOST_UNFIT, ExitCode.ERROR)]
+)
 def test_without_a_verdict_the_script_fails_with_the_reason(code: int, words: str, tmp_path: Path) -> None:
     done, page, _ = run_script(tmp_path, None, code)
     assert done.returncode == code
     assert page.startswith("## ⚠️ Boxbench: no verdict")
     assert words in page
+
+
+@pytest.mark.host
+def test_the_script_has_the_programs_words_for_exit_codes() -> None:
+    """A verdict is a word before a colon, and that of success is about gates."""
+    verdicts = (ExitCode.OK, ExitCode.REGRESSION, ExitCode.CANNOT_TELL)
+    words = {code: meaning.removeprefix("success; for a gate: ") for code, meaning in EXIT_MEANINGS.items()}
+    words |= {code: words[code].split(":")[0] for code in verdicts}
+    function = re.search(r"^meaning\(\) \{\n.*?^\}\n", SCRIPT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert function
+    asked = f"{function[0]}for code in {' '.join(str(int(code)) for code in words)}; do meaning $code; done"
+    said = proc.run(["sh", "-c", asked], timeout_s=60).text.splitlines()
+    assert said == list(words.values())
 
 
 @pytest.mark.host
