@@ -15,6 +15,7 @@ from bench.records.record import Endpoint
 from bench.scenario.fields import Int64
 from bench.scenario.validation import first_problem
 from bench.util.errors import CampaignError
+from bench.util.nofollow import read_regular
 from bench.util.result_file import write_result_file
 
 SCHEMA: Final = 1
@@ -157,12 +158,16 @@ def write_anatomy(directory: Path, anatomy: Anatomy) -> Path:
 
 
 def read_anatomy(directory: Path) -> Anatomy | None:
-    """The anatomy of a campaign directory; None when it has none. Raises CampaignError when the file is invalid."""
+    """The anatomy of a campaign directory; None when it has none. Raises CampaignError: it is invalid, or no file."""
     file = directory / FILE
     if not file.exists():
         return None
     try:
-        return Anatomy.model_validate_json(file.read_bytes())
+        return Anatomy.model_validate_json(read_regular(file))
+    except OSError as error:
+        raise CampaignError(
+            f"{file} cannot be read: {error.strerror}", hint="restore the file, or run `boxbench anatomy` again"
+        ) from None
     except ValidationError as error:
         raise CampaignError(
             f"{file}: not an anatomy: {first_problem(error)}",

@@ -16,6 +16,7 @@ from bench.records.record import Record
 from bench.scenario.validation import first_problem
 from bench.util.errors import CampaignError
 from bench.util.json_value import JsonObject
+from bench.util.nofollow import read_regular
 from bench.util.result_file import write_result_file
 
 SCHEMA: Final = 1
@@ -158,7 +159,7 @@ def read_floors(directory: Path) -> Floors:
     """Read ``floor.json``. Raises CampaignError: it is missing, or not a result of a search."""
     file = directory / FILE
     try:
-        return Floors.model_validate_json(file.read_bytes())
+        return Floors.model_validate_json(read_regular(file))
     except OSError as error:
         raise CampaignError(
             f"{directory} holds no floor: {FILE}: {error.strerror}",

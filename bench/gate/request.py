@@ -15,6 +15,7 @@ from bench.instructions.model import SEED
 from bench.records import results
 from bench.scenario.validation import first_problem
 from bench.util.errors import CampaignError
+from bench.util.nofollow import read_regular
 from bench.util.result_file import write_result_file
 
 REQUEST: Final = results.GATE_REQUEST
@@ -104,7 +105,7 @@ def read_request(out: Path) -> StoredRequest:
     """The request in a gate's directory, with that directory as its ``out``. Raises CampaignError."""
     file = out / REQUEST
     try:
-        stored = StoredRequest.model_validate_json(file.read_bytes())
+        stored = StoredRequest.model_validate_json(read_regular(file))
     except OSError as error:
         raise CampaignError(
             f"{out} is not the directory of a comparison: {REQUEST}: {error.strerror}",

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from bench.gate.model import RESULT, GateResult, Verdict
 from bench.scenario.validation import first_problem
 from bench.util.errors import RecordError
+from bench.util.nofollow import read_regular
 from bench.util.result_file import write_result_file
 
 _LABELS: Final = frozenset({"created_at", "boxbench"})
@@ -33,7 +34,7 @@ def read_result(out: Path) -> GateResult:
     """The result in a gate's directory. Raises RecordError: it is missing or damaged."""
     file = out / RESULT
     try:
-        return GateResult.model_validate_json(file.read_bytes())
+        return GateResult.model_validate_json(read_regular(file))
     except (OSError, ValidationError) as error:
         problem = first_problem(error) if isinstance(error, ValidationError) else error.strerror
         raise RecordError(

@@ -15,6 +15,7 @@ from bench.scenario import target_table
 from bench.scenario.fields import Int64
 from bench.scenario.validation import first_problem
 from bench.util.errors import RecordError
+from bench.util.nofollow import read_regular
 from bench.util.result_file import write_result_file
 
 FILE: Final = results.INSTRUCTIONS
@@ -143,7 +144,7 @@ def read_instructions(path: Path) -> Instructions:
     """Read a file, or ``instructions.json`` in a directory. Raises RecordError."""
     file = path / FILE if path.is_dir() else path
     try:
-        return Instructions.model_validate_json(file.read_bytes())
+        return Instructions.model_validate_json(read_regular(file))
     except OSError as error:
         raise RecordError(
             f"{file} cannot be read: {error.strerror}",

@@ -25,7 +25,7 @@ from bench.util.durable import (
 )
 from bench.util.errors import BoxbenchWarning, CampaignError, RecordError
 from bench.util.memory import collection_paused
-from bench.util.nofollow import regular_file
+from bench.util.nofollow import read_regular, regular_file
 from bench.util.tree import remove_tree
 
 RECORDS: Final = "records.jsonl"
@@ -164,7 +164,7 @@ def last_output(directory: Path, trial: Trial, *, lines: int = 3) -> tuple[str, 
 def _end_of(file: Path) -> bytes:
     """The last bytes of a regular file; nothing when there is none, or it cannot be read."""
     try:
-        # A campaign may come from elsewhere: a FIFO would block us, and a link would show another file of this host.
+        # Output of boxes may be a FIFO or a link, too.
         with regular_file(file) as descriptor:
             size = os.fstat(descriptor).st_size
             return os.pread(descriptor, _END_BYTES, max(0, size - _END_BYTES))
@@ -307,7 +307,8 @@ def _all_records(path: Path, damaged: list[str]) -> tuple[Record, ...]:
 def _lines(file: Path) -> Iterator[bytes]:
     """The lines of a file without their ends; none when there is no such file. Raises CampaignError."""
     try:
-        with file.open("rb") as stream:
+        # A campaign may come from elsewhere: a FIFO would block us, and a link would show another file of this host.
+        with regular_file(file) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as stream:
             # Text after the last newline was being written when boxbench died.
             yield from (line[:-1] for line in stream if line.endswith(b"\n"))
     except FileNotFoundError:
@@ -319,7 +320,7 @@ def _lines(file: Path) -> Iterator[bytes]:
 def _read(file: Path) -> bytes:
     """The content of a file; nothing when there is no such file. Raises CampaignError."""
     try:
-        return file.read_bytes()
+        return read_regular(file)
     except FileNotFoundError:
         return b""
     except OSError as error:
@@ -332,7 +333,7 @@ def _unreadable(file: Path, error: OSError) -> CampaignError:
 
 def _lock(path: Path) -> int:
     try:
-        fd = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise CampaignError(f"{path} cannot be written: {error.strerror}", hint="check its owner and mode") from None
     try:

@@ -20,6 +20,7 @@ from bench.scenario.secrets import without_secrets
 from bench.scenario.validation import first_problem
 from bench.util.errors import CampaignError
 from bench.util.json_value import JsonObject
+from bench.util.nofollow import read_regular
 
 MANIFEST: Final = results.CAMPAIGN
 
@@ -262,7 +263,7 @@ def read_manifest(path: Path) -> Manifest:
     """The manifest of a campaign directory. Raises CampaignError."""
     file = path / MANIFEST
     try:
-        return Manifest.model_validate_json(file.read_bytes())
+        return Manifest.model_validate_json(read_regular(file))
     except OSError as error:
         raise CampaignError(
             f"{path} is not a campaign directory: {file.name}: {error.strerror}",

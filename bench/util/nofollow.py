@@ -17,13 +17,24 @@ def regular_file(path: Path) -> Iterator[int]:
     Raises:
         OSError: there is none, it cannot be read, or it is a link or something else, such as a FIFO, which would block.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a link: put a copy of the file in its place", str(path)) from None
+        raise
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is no regular file", str(path))
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def read_regular(path: Path) -> bytes:
+    """The content of a regular file. Raises OSError: as ``regular_file``."""
+    with regular_file(path) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as content:
+        return content.read()
 
 
 @contextmanager

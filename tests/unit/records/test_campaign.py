@@ -66,7 +66,7 @@ def test_a_campaign_without_records_has_none(made: Path) -> None:
 def test_records_that_cannot_be_read_are_an_expected_error(made: Path) -> None:
     (made / RECORDS).unlink(missing_ok=True)
     (made / RECORDS).mkdir()
-    with pytest.raises(CampaignError, match=r"records\.jsonl cannot be read: Is a directory"):
+    with pytest.raises(CampaignError, match=r"records\.jsonl cannot be read: it is no regular file"):
         read_records(made)
     with pytest.raises(CampaignError, match="cannot be read"), Campaign.open(made):
         pass
@@ -371,3 +371,27 @@ def test_ids_are_short_safe_and_different() -> None:
     ids = {new_campaign_id() for _ in range(100)}
     assert len(ids) == 100
     assert all(len(text) == 8 and set(text) <= set("0123456789abcdef") for text in ids)
+
+
+@pytest.mark.parametrize("name", [MANIFEST, RECORDS])
+def test_a_link_or_a_fifo_shows_no_other_file_and_does_not_wait(made: Path, tmp_path: Path, name: str) -> None:
+    """A campaign may come from elsewhere, and root may read it."""
+    (made / RECORDS).touch()
+    (made / name).rename(tmp_path / name)
+    (made / name).symlink_to(tmp_path / name)
+    with pytest.raises(CampaignError, match=rf"{name}.*it is a link: put a copy of the file in its place"):
+        read_campaign(made)
+    with pytest.raises(CampaignError, match="it is a link"), Campaign.open(made):
+        pass
+    (made / name).unlink()
+    os.mkfifo(made / name)
+    with pytest.raises(CampaignError, match="it is no regular file"):
+        read_campaign(made)
+
+
+def test_a_lock_that_is_a_link_makes_no_file_elsewhere(made: Path, tmp_path: Path) -> None:
+    (made / LOCK).unlink()
+    (made / LOCK).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CampaignError, match="cannot be written"), Campaign.open(made):
+        pass
+    assert not (tmp_path / "elsewhere").exists()
