@@ -23,10 +23,14 @@ from bench.util.text import plain
 _python_shows: Final = warnings.showwarning
 _FURTHER: Final = b"boxbench: ending already; waiting until nothing of it is left on the host\n"
 _ENDED: Final = ("interrupted before a trial began; nothing was left on the host", "start again")
-_ENDED_SIMULATION: Final = (
-    "the simulation was interrupted; its files are written whole or not at all",
+_ENDED_WITHOUT_BOXES: Final = (
+    "interrupted; each file is written whole or stays as it was",
     "start the same command again",
 )
+_WITHOUT_BOXES: Final = frozenset(
+    ("report", "compare", "slides", "figures", "export", "explain", "history", "simulate", "published", "plan")
+)
+"""Commands that start no box, so that no trial of theirs could have begun."""
 
 
 def main() -> None:
@@ -67,7 +71,7 @@ def _run() -> int:
         return _usage_error(error) if loop is None else _system_error(loop)
     # The option parser turns Ctrl-C into this code.
     if code == ExitCode.INTERRUPTED:
-        complain(*(_ENDED_SIMULATION if sys.argv[1:2] == ["simulate"] else _ENDED))
+        complain(*(_ENDED_WITHOUT_BOXES if _WITHOUT_BOXES.intersection(sys.argv[1:2]) else _ENDED))
     return code if isinstance(code, int) else ExitCode.OK
 
 

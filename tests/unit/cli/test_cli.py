@@ -405,6 +405,17 @@ def test_interrupts_and_expected_errors_end_with_their_exit_codes(
     assert words in capsys.readouterr().err
 
 
+def test_an_interrupted_command_without_boxes_speaks_of_its_files(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_target: str, _metric: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.cli.published.select", interrupted)
+    assert call(monkeypatch, "published") == ExitCode.INTERRUPTED
+    assert capsys.readouterr().err.startswith("boxbench: interrupted; each file is written whole or stays as it was\n")
+
+
 def test_an_interrupt_during_the_report_says_how_to_write_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
