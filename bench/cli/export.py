@@ -16,6 +16,7 @@ from bench.export.base import Export
 from bench.export.formats import FORMATS, export_from
 from bench.util.durable import write_durably
 from bench.util.errors import UsageError
+from bench.util.paths import exists, is_directory
 
 
 def _list_formats(wanted: bool) -> None:
@@ -116,7 +117,8 @@ def _deliver(made: Export, format_name: str, out: Path | None) -> None:
 
 
 def _written(made: Export, out: Path) -> list[Path]:
-    single = len(made.files) == 1 and not out.is_dir() and out.suffix != ""
+    # What has a suffix is a file. So is what is there as one, such as /dev/stdout.
+    single = len(made.files) == 1 and not is_directory(out) and (out.suffix != "" or exists(out))
     files = {out: next(iter(made.files.values()))} if single else {out / n: c for n, c in made.files.items()}
     for file, content in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)

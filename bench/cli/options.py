@@ -10,6 +10,7 @@ import typer
 from bench.cli.completing import complete_results, complete_scenarios, complete_targets, one_of
 from bench.scenario.model import MOST_BLOCKS
 from bench.scenario.options import check_accel
+from bench.scenario.targets import split_labels
 from bench.util.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ def some_targets(text: str) -> str:
     # An unset variable in a script must not mean "all of them".
     if not text.strip():
         raise UsageError("-t names no target", hint="write it like -t docker,libvirt, or leave it out for all targets")
+    if not all(split_labels(text)):
+        raise UsageError(f"-t {text!r} has a comma without a target", hint="write it like -t docker,libvirt")
     return text
 
 

@@ -48,8 +48,10 @@ ALL: Final = "all"
 
 
 def read_formats(text: str) -> tuple[str, ...]:
-    """Names of formats from ``html,pdf`` or ``all``. Raises UsageError: there is no such format."""
+    """Names of formats from ``html,pdf`` or ``all``. Raises UsageError: a word is no format, or empty."""
     names = tuple(dict.fromkeys(word.strip() for word in text.split(",")))
+    if not all(names):
+        raise UsageError(f"--format {text!r} has a comma without a format", hint="write it like --format html,pdf")
     unknown = next((name for name in names if name not in (*FORMATS, ALL)), None)
     if unknown is not None:
         raise UsageError(

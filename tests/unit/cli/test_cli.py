@@ -104,7 +104,8 @@ def test_usage_errors(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         (("run", "hello", "--accel", "nope"), "there is no accelerator 'nope'"),
         (("quickstart", "--accel", "icount"), "counts instructions instead of time"),
         *(((name, "hello", "-t", ""), "-t names no target") for name in COMMANDS_WITH_TARGETS),
-        (("plan", "hello", "-t", "docker,"), "'' is not a target"),
+        (("run", "hello", "-t", "docker, "), "-t 'docker, ' has a comma without a target"),
+        (("figures", "c", "-t", ",docker"), "-t ',docker' has a comma without a target"),
         (("plan", "hello", "-t", "docker[nope=1]"), "target 'docker' has no option 'nope'"),
         (("run", "hello", "-t", "process", "--no-root-control"), "leaves out its only target, process"),
         (("plan", "hello", "hello"), "two scenarios are both called 'hello'"),
@@ -210,6 +211,22 @@ def test_a_closed_pipe_is_no_error_and_keeps_the_exit_code(
         sys.stdout.close()
     assert code == expected
     assert capsys.readouterr().err == ""
+
+
+def test_an_export_goes_to_the_file_that_is_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Devices have no suffix, and neither has a file made by mktemp; what is not there yet is a directory."""
+    manifest = make_manifest()
+    write_campaign(tmp_path / "c", manifest, make_records(manifest))
+    monkeypatch.chdir(tmp_path)
+    Path("there").touch()
+    for place, file in (("there", "there"), ("folder", "folder/boots.csv")):
+        assert call(monkeypatch, "export", "c", "-f", "csv", "-o", place) == ExitCode.OK
+        assert capsys.readouterr().out == f"{file}\n"
+        assert Path(file).read_text(encoding="utf-8").startswith("campaign,")
+    assert call(monkeypatch, "export", "c", "-f", "csv", "-o", "/dev/full") == ExitCode.USAGE
+    assert "/dev/full cannot be written: No space left on device" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [("--version",), ("schema",), ("published",)])

@@ -263,6 +263,7 @@ def test_an_unknown_format_and_a_template_without_effect(slides: Call, capsys: p
     campaign(Path("c"))
     for words, why in (
         (("--format", "odp"), "--format odp: there is no such format"),
+        (("--format", "html,"), "--format 'html,' has a comma without a format"),
         (("--format", "pttx"), "did you mean 'pptx'? there are html, pdf, pptx, marp, quarto and all"),
         (("--format", "html", "--template", "x.pptx"), "--template x.pptx has no effect without pptx"),
         (("--format", "pptx", "--template", "x.pptx"), "--template x.pptx: there is no such file"),
