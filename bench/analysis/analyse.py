@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
+from typing import Final
 
-from bench.analysis.compare import TOLERANCE, compare, drift
+from bench.analysis.compare import TOLERANCE, compare, drift, only_discoveries, pairs_of
 from bench.analysis.expected import costs, goals, good_boots
 from bench.analysis.in_order import Course
 from bench.analysis.metrics import Metric, endpoint_metric, headline, in_order
 from bench.analysis.pool import Pool, check, check_source
 from bench.analysis.reading import one_by_one, shared_pool
-from bench.analysis.results import Analysis, Boot, CellSummary, MetricSeries, Sample, SeriesTable, by_cell
+from bench.analysis.results import Analysis, Boot, CellSummary, Comparison, MetricSeries, Sample, SeriesTable, by_cell
 from bench.analysis.storms import is_storm
 from bench.analysis.values import Chain, disturbances, start_chain, stop_chain, values_of
 from bench.records.manifest import Manifest, read_manifest
@@ -21,6 +22,10 @@ from bench.records.record import Record
 from bench.records.reduced import reduced
 from bench.util.errors import TooFewBootsError
 from bench.util.memory import collection_paused
+from bench.util.parallel import shared_out
+
+_MANY: Final = 2_000
+"""Records from which on a copy of this process makes some of the results. Of fewer, it takes longer to make a copy."""
 
 
 def analyse(manifest: Manifest, records: Iterable[Record], *, tolerance: float = TOLERANCE) -> Analysis:
@@ -66,12 +71,13 @@ def analyse_directory(path: Path, *, tolerance: float = TOLERANCE) -> Analysis:
 def _analysis(manifest: Manifest, pool: Pool, tolerance: float) -> Analysis:
     records = pool.records()
     series, inside = pool.series(records), {key: columns.inside for key, columns in pool.cells.items()}
+    summaries, comparisons = _results(manifest, series, records, inside, tolerance)
     return Analysis(
         manifest=manifest,
         records=records,
         series=series,
-        summaries=summarise(series, records),
-        comparisons=compare(manifest, series, inside, tolerance=tolerance),
+        summaries=summaries,
+        comparisons=comparisons,
         drifts=tuple(drift(manifest, name, series) for name in manifest.scenarios),
         chains={key: start_chain(good_boots([records[row] for row in cell.rows])) for key, cell in pool.cells.items()},
         inside=inside,
@@ -123,20 +129,50 @@ def _boots(manifest: Manifest, records: Sequence[Record]) -> Iterator[tuple[Reco
             yield record, boot, _values(record, chains, expected, main)
 
 
-def summarise(series: SeriesTable, records: Iterable[Record]) -> tuple[CellSummary, ...]:
-    """One summary per cell and metric without warm-ups, ordered by cell and by the metrics' usual order."""
-    kept = [record for record in records if not record.trial.warmup]
-    boots = Counter(record.trial.cell.key for record in kept)
-    lost: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for record in kept:
-        if record.outcome != "ok":
-            lost[record.trial.cell.key][record.outcome] += 1
-    return tuple(
-        _summary(series[key][metric], boots[key], lost[key])
-        for key in sorted(series)
-        for metric in in_order(series[key])
-        if len(series[key][metric].boots.measured)
+def _results(
+    manifest: Manifest,
+    series: SeriesTable,
+    records: Sequence[Record],
+    inside: Mapping[str, Mapping[str, tuple[str, ...]]],
+    tolerance: float,
+) -> tuple[tuple[CellSummary, ...], tuple[Comparison, ...]]:
+    """Summaries by cell and by the metrics' usual order, without warm-ups, and comparisons by scenario.
+
+    A copy of this process makes those of some cells where there are many records.
+    """
+    boots, lost = _counts(records)
+    keys, pairs = sorted(series), pairs_of(manifest)
+
+    def cell(number: int) -> tuple[list[CellSummary], list[Comparison]]:
+        key = keys[number]
+        found = [
+            one for pair in pairs if pair[1].key == key for one in compare(pair, series, inside, tolerance=tolerance)
+        ]
+        return [
+            _summary(series[key][metric], boots[key], lost[key])
+            for metric in in_order(series[key])
+            if len(series[key][metric].boots.measured)
+        ], found
+
+    made = shared_out(len(keys), cell) if len(records) >= _MANY else [cell(number) for number in range(len(keys))]
+    compared = {key: found for key, (_, found) in zip(keys, made, strict=True)}
+    return (
+        tuple(summary for summaries, _ in made for summary in summaries),
+        only_discoveries([one for _, other in pairs for one in compared.get(other.key, ())]),
     )
+
+
+def _counts(records: Iterable[Record]) -> tuple[Counter[str], Mapping[str, Counter[str]]]:
+    """By cell, the boots without warm-ups, and those that gave no result, by outcome."""
+    boots: Counter[str] = Counter()
+    lost: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for record in records:
+        if not record.trial.warmup:
+            key = record.trial.cell.key
+            boots[key] += 1
+            if record.outcome != "ok":
+                lost[key][record.outcome] += 1
+    return boots, lost
 
 
 def _values(record: Record, chains: Sequence[Chain], expected: Set[Metric], main: str) -> dict[str, float]:

@@ -37,32 +37,42 @@ _EQUAL_INSIDE: Final = ("cpus", "uid", "gid", "cwd", "digest")
 """Facts that must be equal in both boxes for a meaningful comparison."""
 
 
+def pairs_of(manifest: Manifest) -> list[tuple[Cell, Cell]]:
+    """Each cell that is compared, after the baseline cell with the same factors."""
+    return [
+        pair
+        for scenario, entry in manifest.scenarios.items()
+        for pair in _pairs(cells_of(manifest, scenario), entry.scenario.baseline)
+    ]
+
+
 def compare(
-    manifest: Manifest,
+    pair: tuple[Cell, Cell],
     series: SeriesTable,
     inside: Mapping[str, Mapping[str, tuple[str, ...]]],
     *,
     tolerance: float = TOLERANCE,
-) -> tuple[Comparison, ...]:
-    """Every cell against the baseline cell with the same factors, for every metric that both have.
+) -> list[Comparison]:
+    """A cell against its baseline cell, which is the first of the pair, for every metric that both have.
+
+    Each is by itself: ``only_discoveries`` then looks at those of all pairs.
 
     Args:
         inside: what the boxes of each cell reported about themselves, as ``Analysis.inside``.
     """
+    base, other = pair
     found: list[Comparison] = []
-    for scenario, entry in manifest.scenarios.items():
-        for base, other in _pairs(cells_of(manifest, scenario), entry.scenario.baseline):
-            notes = (*caveats(base, other), *_inside_notes(inside.get(base.key, {}), inside.get(other.key, {})))
-            left, right = series.get(base.key, {}), series.get(other.key, {})
-            # Most metrics of a cell have the same boots.
-            known: dict[tuple[int, int], Pairing] = {}
-            for metric in in_order(left.keys() & right.keys()):
-                mine, theirs = left[metric], right[metric]
-                if len(mine.boots.measured) and len(theirs.boots.measured):
-                    key = id(mine.boots), id(theirs.boots)
-                    at = known[key] = known.get(key) or pairing(mine.boots, theirs.boots)
-                    found.append(_comparison(mine, theirs, at, notes, tolerance))
-    return only_discoveries(found)
+    notes = (*caveats(base, other), *_inside_notes(inside.get(base.key, {}), inside.get(other.key, {})))
+    left, right = series.get(base.key, {}), series.get(other.key, {})
+    # Most metrics of a cell have the same boots.
+    known: dict[tuple[int, int], Pairing] = {}
+    for metric in in_order(left.keys() & right.keys()):
+        mine, theirs = left[metric], right[metric]
+        if len(mine.boots.measured) and len(theirs.boots.measured):
+            key = id(mine.boots), id(theirs.boots)
+            at = known[key] = known.get(key) or pairing(mine.boots, theirs.boots)
+            found.append(_comparison(mine, theirs, at, notes, tolerance))
+    return found
 
 
 def only_discoveries(found: Sequence[Comparison]) -> tuple[Comparison, ...]:
