@@ -202,6 +202,13 @@ def test_a_wheel_packs_the_campaign_of_the_replay() -> None:
         assert targets["sdist"]["force-include"][file] == file
 
 
+def test_the_sdist_has_no_test_that_cannot_be_collected_there() -> None:
+    excluded = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["sdist"][
+        "exclude"
+    ]
+    assert {"reports/published", "tests/gallery", "tests/unit/gallery"} <= set(excluded)
+
+
 _IN_A_BARE_PLACE: Final = """
 import os, sys
 from bench import cli
