@@ -60,6 +60,6 @@ def plan(
         print_json({"seed": seed, "trials": [trial.model_dump() for trial in trials]})
         return
     for trial in trials:
-        print(f"{trial.id}  block {trial.block:3d}  {'warm-up  ' if trial.warmup else ''}{trial.cell.key}")
+        print(f"{trial.id}  block {trial.block + 1:3d}  {'warm-up  ' if trial.warmup else ''}{trial.cell.key}")
     # Not on stdout, which a program may read line by line.
     note(f"seed {seed}: give it to run with --seed {seed}")

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from bench.compare.model import Difference
+from bench.records.host_facts import host_facts
 from bench.records.manifest import ImageEntry, Manifest, ScenarioEntry
 
 _SHOWN: Final = 12
 """Letters of a digest."""
 _HOST_SKIPPED: Final = frozenset({"fingerprint", "unknown"})
+_MITIGATIONS: Final = "mitigations"
+"""Begins the name of each vulnerability of the CPU."""
 _NO_WORKLOAD: Final = frozenset({"name", "question", "design", "targets", "baseline"})
 """Keys of a scenario that say how often it is measured and against what, and not what runs."""
 _READINGS: Final = frozenset({"settle", "idle", "sample"})
@@ -69,8 +72,19 @@ def _one(what: str, a: str, b: str) -> list[Difference]:
 def _host(a: Manifest, b: Manifest) -> Iterator[Difference]:
     marks = [str(manifest.host.get("fingerprint", "")) for manifest in (a, b)]
     yield from _one("host", marks[0], marks[1])
-    for key in sorted((a.host.keys() | b.host.keys()) - _HOST_SKIPPED):
-        yield from _one(f"host, {_words(key)}", _text(a.host.get(key)), _text(b.host.get(key)))
+    mine, theirs = (dict(host_facts(_told(manifest))) for manifest in (a, b))
+    for name in sorted(mine.keys() | theirs.keys()):
+        yield from _one(f"host, {name}", *(side.get(name, _missing(name, side)) for side in (mine, theirs)))
+
+
+def _told(manifest: Manifest) -> dict[str, object]:
+    return {key: value for key, value in manifest.host.items() if key not in _HOST_SKIPPED and value is not None}
+
+
+def _missing(name: str, side: Mapping[str, str]) -> str:
+    """What stands where a host does not have a fact: a vulnerability is recorded only where the CPU has it."""
+    listed = name.startswith(f"{_MITIGATIONS}, ") and any(one.startswith(_MITIGATIONS) for one in side)
+    return "not affected, or unknown to its kernel" if listed else ""
 
 
 def _image(name: str, a: ImageEntry | None, b: ImageEntry | None) -> Iterator[Difference]:
@@ -131,7 +145,3 @@ def _text(value: object) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-def _words(key: str) -> str:
-    return key.removesuffix("_bytes").replace("_", " ")

@@ -56,7 +56,7 @@ class Trial(BaseModel):
     number: Int64
     """Position in the plan, from 0."""
     block: Int64
-    """From 0. Warm-up blocks come first."""
+    """From 0, where reports and the progress count from 1. Warm-up blocks come first."""
     cell: Cell
     """What is measured."""
     warmup: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,6 +39,10 @@ class BoxRow:
     doubts: int
     failures: int
     is_baseline: bool
+
+
+Column = tuple[str, Callable[[BoxRow], str]]
+"""The head of a column, and what it has of each box."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +84,31 @@ class Section:
     def has_p95(self) -> bool:
         """Whether any box has enough boots for a p95. Without one the column is left out."""
         return any(row.has_p95 for row in self.rows)
+
+    @property
+    def times(self) -> list[Column]:
+        """The columns of the table of results that say how long each box took, after its name."""
+        return [
+            ("boots", lambda row: row.boots),
+            (self.headline, lambda row: row.headline),
+            *([("p95", _p95)] if self.has_p95 else []),
+            (f"against {self.baseline} [95 %]", lambda row: row.ratio),
+            ("verdict", lambda row: row.verdict),
+        ]
+
+    @property
+    def costs(self) -> list[Column]:
+        """The columns that say what else each box took."""
+        return [
+            (self.memory, lambda row: row.memory),
+            ("CPU per start", lambda row: row.cpu),
+            ("own disk", lambda row: row.disk),
+            ("doubts", lambda row: str(row.doubts or "")),
+        ]
+
+
+def _p95(row: BoxRow) -> str:
+    return row.p95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,3 +153,9 @@ class View:
     version: str
     made: str = ""
     origin: str = ""
+
+    @property
+    def redo_note(self) -> str:
+        """The sentence before the commands of ``redo``."""
+        each = " (each line is one sitting)" if len(self.redo) > 1 else ""
+        return f"In the directory of this report, with {self.version}{each}:"

@@ -185,6 +185,7 @@ def _with_rows(view: View) -> dict[str, Any]:
         "sections": [_section(section) for section in view.sections],
         "doubt_rows": tuple(_cells(item) for item in view.doubts),
         "doubts_note": doubts_note(view.disturbed),
+        "redo_note": view.redo_note,
     }
 
 
@@ -205,5 +206,4 @@ def _row(row: BoxRow) -> dict[str, Any]:
 
 
 def _cells(problem: TrialProblem) -> tuple[str, str, str, str]:
-    block = f"{problem.block} (warm-up)" if problem.warmup else str(problem.block)
-    return problem.trial, problem.cell, block, problem.text
+    return problem.trial, problem.cell, problem.shown_block, problem.text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from bench.render.content import HELD_HEAD, BoxRow, Section, View
@@ -48,7 +48,7 @@ def report(view: View, pictures: Sequence[Picture] = ()) -> str:
     parts += _inside(view.inside)
     parts += ["## Host", table(("fact", "value"), view.host)]
     parts += ["## Words", "\n".join(f"- **{word}**: {escape(meaning)}" for word, meaning in WORDS)]
-    parts += ["## Redo", f"In the directory of this report, with {escape(view.version)}:", fence("\n".join(view.redo))]
+    parts += ["## Redo", escape(view.redo_note), fence("\n".join(view.redo))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -75,18 +75,7 @@ def _answer(section: Section) -> str:
 
 def _section(section: Section, pictures: Sequence[Picture], source: str) -> list[str]:
     made = f" ({source})" if source else ""
-    columns: list[tuple[str, Callable[[BoxRow], str]]] = [
-        ("box", lambda row: row.label),
-        ("boots", lambda row: row.boots),
-        (section.headline, lambda row: row.headline),
-        *([("p95", _p95)] if section.has_p95 else []),
-        (f"against {section.baseline} [95 %]", lambda row: row.ratio),
-        ("verdict", lambda row: row.verdict),
-        (section.memory, lambda row: row.memory),
-        ("CPU per start", lambda row: row.cpu),
-        ("own disk", lambda row: row.disk),
-        ("doubts", lambda row: str(row.doubts or "")),
-    ]
+    columns = [("box", _label), *section.times, *section.costs]
     head = [name for name, _ in columns]
     rows = [[read(row) for _, read in columns] for row in section.rows]
     parts = [f"## {escape(section.name)}{made}", escape(section.question), table(head, rows, numbers=True)]
@@ -104,8 +93,8 @@ def _section(section: Section, pictures: Sequence[Picture], source: str) -> list
     return parts + [f"![{escape(alt)}]({path})" for _, alt, path in pictures]
 
 
-def _p95(row: BoxRow) -> str:
-    return row.p95
+def _label(row: BoxRow) -> str:
+    return row.label
 
 
 def _listed(title: str, lines: Sequence[str]) -> list[str]:
@@ -124,7 +113,7 @@ def _doubts(problems: Sequence[TrialProblem], note: str) -> list[str]:
     if not problems:
         return []
     head = ("trial", "cell", "block", "what")
-    rows = [(p.trial, p.cell, f"{p.block}{' (warm-up)' if p.warmup else ''}", p.text) for p in problems]
+    rows = [(p.trial, p.cell, p.shown_block, p.text) for p in problems]
     return ["## Doubts by trial", note, table(head, rows)]
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+import string
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from bench.records.manifest import Manifest, OriginEntry
+from bench.render.text import clean
 
+_KEPT: Final = frozenset(string.ascii_letters + string.digits + string.punctuation) - frozenset("\\'")
+"""What stands for itself within ``$'...'``; a blank is escaped, since several could become one."""
 _AGAIN: Final = "again"
 """The directory of the new campaign: beside the report that names the commands."""
 
@@ -54,17 +58,30 @@ def _from_campaign(word: str, places: Mapping[str, str]) -> str:
 def redo_lines(manifest: Manifest) -> tuple[str, ...]:
     """The commands that measure the same again, one a line, quoted for a shell: of the first sitting and of each other.
 
+    They are whole, and have no character that a page or a terminal would leave out, so that they can be pasted.
     Their sittings follow each other at once. Between those of the campaign there may have been days.
     """
     first = redo_command(manifest)
     further = _further_blocks(manifest)
     # Simulated and replayed campaigns cannot be resumed: their first command makes all sittings.
     if not further or manifest.origin is not None or first[:1] != ("boxbench",):
-        return (shlex.join(first),)
+        return (_joined(first),)
     return (
-        shlex.join((*first, "--out", _AGAIN)),
+        _joined((*first, "--out", _AGAIN)),
         *(shlex.join(("boxbench", "resume", _AGAIN, "-b", str(count))) for count in further),
     )
+
+
+def _joined(words: Iterable[str]) -> str:
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    """A word for a shell; where it has what ``clean`` would change, as ``$'...'``, whose escapes bash and zsh read."""
+    if clean(word, limit=len(word)) == word:
+        return shlex.quote(word)
+    data = word.encode("utf-8", "surrogatepass")
+    return "$'" + "".join(chr(byte) if chr(byte) in _KEPT else f"\\x{byte:02x}" for byte in data) + "'"
 
 
 def _further_blocks(manifest: Manifest) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bench.render.content import BoxRow, Section, View
+from bench.render.content import BoxRow, Column, Section, View
 from bench.render.fitted import column_parts
 from bench.render.footnotes import brief_footnotes
 from bench.render.sections.certificate import certificate_line
@@ -32,8 +32,6 @@ _NAME: Final = 16
 _MOST_ROWS: Final = 24
 """Rows of one table on a narrow terminal. The first rows matter most."""
 
-Column = tuple[str, Callable[[BoxRow], str]]
-
 
 class _Section:
     """One scenario. The number of its tables depends on the width, which only the console knows."""
@@ -48,7 +46,7 @@ class _Section:
             yield Text(section.answer.shape)
         if section.answer.warning:
             yield Text(section.answer.warning, style="yellow")
-        time, cost = _columns(section)
+        time, cost = section.times, section.costs
         if options.max_width >= _WIDE:
             yield _table(section.rows, [*time, *cost])
         else:
@@ -87,23 +85,6 @@ def _certificates(view: View) -> list[RenderableType]:
     return [*lines, Text("")] if lines else []
 
 
-def _columns(section: Section) -> tuple[list[Column], list[Column]]:
-    time: list[Column] = [
-        ("boots", lambda row: row.boots),
-        (section.headline, lambda row: row.headline),
-        *([("p95", _p95)] if section.has_p95 else []),
-        (f"against {section.baseline} [95 %]", lambda row: row.ratio),
-        ("verdict", lambda row: row.verdict),
-    ]
-    cost: list[Column] = [
-        (section.memory, lambda row: row.memory),
-        ("CPU per start", lambda row: row.cpu),
-        ("own disk", lambda row: row.disk),
-        ("doubts", lambda row: str(row.doubts) if row.doubts else ""),
-    ]
-    return time, cost
-
-
 def _narrowed(rows: Sequence[BoxRow], columns: list[Column], width: int) -> list[Column]:
     """The columns, without the intervals of medians where names would else be cut. The ratio keeps its interval."""
     parts = max((len(part.rstrip()) for row in rows for part in SEAM.split(row.label)), default=0)
@@ -116,10 +97,6 @@ def _narrowed(rows: Sequence[BoxRow], columns: list[Column], width: int) -> list
 
 def _short(read: Callable[[BoxRow], str]) -> Callable[[BoxRow], str]:
     return lambda row: alone(read(row))
-
-
-def _p95(row: BoxRow) -> str:
-    return row.p95
 
 
 def _table(rows: Iterable[BoxRow], columns: Sequence[Column]) -> Table:

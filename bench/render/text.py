@@ -13,6 +13,7 @@ from bench.analysis.metrics import INSTRUCTIONS, Metric
 from bench.analysis.results import CellSummary, Comparison
 from bench.analysis.verdicts import RatioVerdict
 from bench.plan.trials import Cell
+from bench.records.component import Component
 from bench.util.cache import content_key
 from bench.util.text import plain
 from bench.util.units import format_bytes, format_ns, grouped
@@ -20,6 +21,7 @@ from bench.util.units import format_bytes, format_ns, grouped
 BEYOND: Final = "beyond the limit"
 FAILED: Final = "never: failed"
 MISSING: Final = "–"
+NONE_SEEN: Final = "none seen"
 MAX_TEXT: Final = 400
 _STEM_BYTES: Final = 80
 _KEY_CHARS: Final = 8
@@ -208,9 +210,14 @@ def format_estimate(found: Estimate, unit: str) -> str:
 
 
 def median_text(summary: CellSummary | None) -> str:
-    """A summary's median with its interval, or a dash when the metric was not measured."""
+    """A summary's median with its interval, or a dash when the metric was not measured.
+
+    ``none seen`` of a difference of counters that is not above its own error.
+    """
     if summary is None:
         return MISSING
+    if summary.metric.component == Component.HOST_OTHER and summary.median.value <= 0:
+        return NONE_SEEN
     text = format_estimate(summary.median, summary.metric.unit)
     # A box that crashed met no limit. In a storm boxes are lost in other ways too.
     crashed = summary.failures and not summary.timeouts
@@ -249,14 +256,19 @@ def upward_text(comparison: Comparison | None) -> str:
 
     A ratio without a verdict has no word and stays as it is: ``0.970× [0.910, 1.04]``.
     """
+    return " ".join(filter(None, upward_parts(comparison)))
+
+
+def upward_parts(comparison: Comparison | None) -> tuple[str, str, str]:
+    """The ratio, the word and the interval of ``upward_text``; a dash and two empty texts without a ratio."""
     if comparison is None or comparison.ratio is None or comparison.ratio.value is None:
-        return MISSING
-    if comparison.verdict not in (RatioVerdict.FASTER, RatioVerdict.SLOWER):
-        return ratio_text(comparison)
+        return MISSING, "", ""
     value, limits = comparison.ratio.value, comparison.ratio.interval
+    if comparison.verdict not in (RatioVerdict.FASTER, RatioVerdict.SLOWER):
+        return format_ratio(value), "", bracket(limits)
     if value < 1:
         value, limits = _upwards(value), Interval(_upwards(limits.high), _upwards(limits.low), limits.level)
-    return f"{format_ratio(value)} {verdict_text(comparison)} {bracket(limits)}"
+    return format_ratio(value), verdict_text(comparison), bracket(limits)
 
 
 def _upwards(ratio: float) -> float:
@@ -272,10 +284,15 @@ def sure_text(comparison: Comparison | None) -> str:
 
 def verdict_text(comparison: Comparison) -> str:
     """The verdict; of resources ``more`` and ``less`` in place of ``slower`` and ``faster``."""
-    if comparison.metric.is_duration or comparison.metric.higher_is_better:
+    if is_speed(comparison.metric):
         return str(comparison.verdict)
     names = {RatioVerdict.FASTER: "less", RatioVerdict.SLOWER: "more"}
     return names.get(comparison.verdict, str(comparison.verdict))
+
+
+def is_speed(metric: Metric) -> bool:
+    """Whether a box is faster or slower by the metric: a time or a rate. Of others it takes more or less."""
+    return metric.is_duration or metric.higher_is_better
 
 
 EMULATED: Final = ("tcg", "icount")
@@ -291,6 +308,11 @@ def cell_label(cell: Cell) -> str:
     """The box, and its factor levels when it has any: ``libvirt/tcg cache=cold``."""
     levels = " ".join(f"{name}={cell.factors[name]}" for name in sorted(cell.factors))
     return clean(f"{cell.box} {levels}".strip())
+
+
+def block_text(block: int, *, warmup: bool = False) -> str:
+    """A block as people count, from 1: ``3``, ``1 (warm-up)``. Records count from 0."""
+    return f"{block + 1}{' (warm-up)' if warmup else ''}"
 
 
 _UNTIL: Final = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.analysis.ledger import memory_metric, residents_of
 from bench.analysis.metrics import CPU, DISK, headline
-from bench.analysis.results import Analysis, CellSummary
+from bench.analysis.results import Analysis, CellSummary, Comparison
 from bench.analysis.sources import source_word
 from bench.analysis.values import disturbances
 from bench.plan.trials import Cell
@@ -71,7 +71,7 @@ def build_view(analysis: Analysis, campaign: Path | None = None) -> View:
         targets=tuple((clean(box), pairs(facts.items())) for box, facts in sorted(manifest.targets.items())),
         inside=_inside(analysis),
         host=host_pairs(manifest.host),
-        redo=tuple(clean(line, limit=2000) for line in redo_lines(manifest)),
+        redo=redo_lines(manifest),
         version=f"boxbench {clean(manifest.boxbench)}",
         made=made,
         origin=origin_text(manifest, analysis.records),
@@ -174,7 +174,7 @@ def _row(analysis: Analysis, cell: Cell, metric: str, baseline: str) -> BoxRow:
         p95=p95_text(main),
         has_p95=main is not None and main.p95 is not None,
         ratio="1 (baseline)" if is_baseline else upward_text(comparison),
-        verdict=sure_text(comparison),
+        verdict=_verdict(main, comparison, is_baseline=is_baseline),
         memory=_memory(analysis, cell),
         cpu=short_median(analysis.summary(cell, CPU)),
         disk=short_median(analysis.summary(cell, DISK)),
@@ -182,6 +182,13 @@ def _row(analysis: Analysis, cell: Cell, metric: str, baseline: str) -> BoxRow:
         failures=main.failures if main else 0,
         is_baseline=is_baseline,
     )
+
+
+def _verdict(main: CellSummary | None, comparison: Comparison | None, *, is_baseline: bool) -> str:
+    """The word in the column beside the ratio; the baseline has its own in that of the ratio."""
+    if main is None:
+        return "not measured"
+    return sure_text(comparison) if comparison is not None or is_baseline else "no baseline"
 
 
 def _boots(main: CellSummary | None, boxes: str | None) -> str:

@@ -198,7 +198,7 @@
   const told = (lane, place) => {
     const {row, dots} = lanes[lane], who = (other ? `${row.campaign} campaign, ` : "") + row.box;
     if (place < 0) return `${who}: median ${row.shown}, ${row.n} boots${row.failed ? `, ${row.failed} failed` : ""}`;
-    return `${who}, block ${dots[place].block}: ${say(dots[place].value, row.unit)}; `
+    return `${who}, block ${dots[place].block + 1}: ${say(dots[place].value, row.unit)}; `
       + `${place + 1} of ${dots.length}${part(row) ? " shown" : ""} in order of size`;
   };
   function ticks(low, high, log, unit) {
@@ -280,10 +280,8 @@
     const moves = {ArrowDown: [Math.min(last, lane + 1), -1], ArrowUp: [Math.max(0, lane - 1), -1],
       ArrowRight: [Math.max(0, lane), lane < 0 ? -1 : Math.min(end, place + 1)],
       ArrowLeft: [Math.max(0, lane), Math.max(-1, place - 1)], Home: [Math.max(0, lane), -1], End: [Math.max(0, lane), end]};
-    if (event.key === "Escape") {
-      leave();
-      $("chart-metric").focus();
-    } else if (event.key in moves) go(...moves[event.key]);
+    if (event.key === "Escape") $("chart-metric").focus();
+    else if (event.key in moves) go(...moves[event.key]);
     else return;
     event.preventDefault();
   }

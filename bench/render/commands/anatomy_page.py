@@ -43,6 +43,7 @@ def anatomy_content(anatomy: Anatomy, directory: Path) -> Content:
                 Part(
                     anchor=f"start-{file_stem(cell.cell)}",
                     title=clean(cell.cell),
+                    link=clean(cell.cell),
                     intro=_intro(cell),
                     table=_steps(cell),
                     lines=tuple(_notes(cell)),

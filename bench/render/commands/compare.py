@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,10 +18,10 @@ from bench.analysis.metrics import DISK, Metric, headline
 from bench.analysis.results import CellSummary
 from bench.analysis.verdicts import RatioVerdict
 from bench.compare.model import Compared, ComparedRow, Side
-from bench.render.commands.page import TEXT, Content, Part, Rows, markdown_of, page_of
+from bench.render.commands.page import Content, Part, Rows, generator_of, write_answer
 from bench.render.figures.base import Drawing, Figure
 from bench.render.figures.change import ChangeRow, draw
-from bench.render.results import check_place, draw_all, write_results
+from bench.render.results import check_place, draw_all
 from bench.render.text import MISSING, cell_label, clean, median_text, short_median, sure_text, upward_text
 from bench.render.wrap import Name
 
@@ -30,7 +29,7 @@ JSON: Final = "comparison.json"
 _NAME: Final = 18
 """The width that names of boxes keep."""
 KIND: Final = "compare"
-GENERATOR: Final = f"boxbench {KIND}"
+GENERATOR: Final = generator_of(KIND)
 _SAME: Final = "the same in both"
 _BRACKETS: Final = (
     "Square brackets are 95 % intervals, round ones the smallest and the largest boot (of several sittings: median)."
@@ -210,10 +209,7 @@ def write_comparison(compared: Compared, directory: Path, *, command: str) -> Pa
         ResultError: it cannot be written.
     """
     content, figures = _content(compared, command), comparison_figures(compared)
-    data = json.dumps(comparison_json(compared), indent=2, ensure_ascii=False) + "\n"
-    page = page_of(content, figures, {JSON: data.encode()})
-    texts = {JSON: data, TEXT: markdown_of(content, figures)}
-    return write_results(directory, page, figures, texts, generator=GENERATOR)
+    return write_answer(directory, content, figures, (JSON, comparison_json(compared)))
 
 
 def comparison_figures(compared: Compared) -> tuple[Figure, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,8 +16,7 @@ from bench.analysis.estimates import Estimate, Interval
 from bench.anatomy.steps import explained, step_named
 from bench.explain.difference import Explanation
 from bench.explain.difference import Part as Difference
-from bench.render.commands.page import TEXT, Content, Part, Rows, markdown_of, page_of
-from bench.render.results import write_results
+from bench.render.commands.page import Content, Part, Rows, write_answer
 from bench.render.text import MISSING, clean, format_estimate, quantity
 
 _STYLES: Final = {"slower": "red", "faster": "green", "cannot tell": "dim"}
@@ -62,15 +60,15 @@ def explain_content(explanations: Sequence[Explanation], command: str) -> Conten
     """The page's content: the difference of each pair, then its steps and phases, ranked."""
     parts: list[Part] = []
     for number, found in enumerate(explanations, 1):
-        notes = tuple(map(clean, found.notes))
+        notes, link = tuple(map(clean, found.notes)), clean(found.b)
         intro = _difference(found)
         if found.steps:
             table = _part_rows("step (traced starts)", found.steps, what=True)
-            parts.append(Part(anchor=f"steps-{number}", title=_names(found), intro=intro, table=table))
-            intro = ""
+            parts.append(Part(anchor=f"steps-{number}", title=_names(found), link=link, intro=intro, table=table))
+            intro, link = "", f"By phase {number}" if len(explanations) > 1 else "By phase"
         title = "The same, by phase" if found.steps else _names(found)
         table = _part_rows("phase", found.phases)
-        parts.append(Part(anchor=f"phases-{number}", title=title, intro=intro, table=table, lines=notes))
+        parts.append(Part(anchor=f"phases-{number}", title=title, link=link, intro=intro, table=table, lines=notes))
     first = explanations[0]
     return Content(
         kind=KIND,
@@ -106,11 +104,8 @@ def write_explanations(explanations: Sequence[Explanation], directory: Path, *, 
         UsageError: the directory holds something else.
         ResultError: it cannot be written.
     """
-    content = explain_content(explanations, command)
-    data = json.dumps([explanation_json(one) for one in explanations], indent=2, ensure_ascii=False) + "\n"
-    page = page_of(content, (), {JSON: data.encode()})
-    texts = {JSON: data, TEXT: markdown_of(content)}
-    return write_results(directory, page, (), texts, generator=f"boxbench {KIND}")
+    data = [explanation_json(one) for one in explanations]
+    return write_answer(directory, explain_content(explanations, command), (), (JSON, data))
 
 
 def _size(part: Difference) -> str:

@@ -38,6 +38,7 @@ def floor_content(floors: Floors, directory: Path) -> Content:
                 Part(
                     anchor=f"tried-{file_stem(one.box)}",
                     title=f"{clean(one.box)}: {one.tries} boots",
+                    link=clean(one.box),
                     table=level_rows(one),
                     numbers=False,
                 )

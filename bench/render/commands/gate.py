@@ -15,7 +15,7 @@ from bench.analysis.estimates import Interval
 from bench.analysis.metrics import Metric
 from bench.gate.model import FAILURES, LEVEL, POWER, Bound, GateResult, GateRow, Identity, StageResult, Verdict
 from bench.gate.rows import Question
-from bench.render.text import MISSING, clean, exact_change, quantity, significant
+from bench.render.text import MISSING, clean, exact_change, quantity, significant, with_interval
 from bench.render.wrap import Name
 
 STYLES: Final = {Verdict.REGRESSED: "bold red", Verdict.CANNOT_TELL: "yellow", Verdict.NOT_REGRESSED: "green"}
@@ -262,20 +262,25 @@ def why(row: GateRow) -> str:
 
 
 def _bounds(bounds: Sequence[Bound]) -> RenderableType:
-    table = _empty("cell", "metric", f"median [{_levels(bounds)}]", "at least", "at most", "verdict")
-    for bound in bounds:
-        kind = Metric(bound.metric).unit
-        limits = "" if bound.interval is None else f" [{quantity(bound.interval.low, kind)}, "
-        limits += "" if bound.interval is None else f"{quantity(bound.interval.high, kind)}]"
-        table.add_row(
-            Name(clean(bound.cell)),
-            Text(Metric(bound.metric).label),
-            Text(quantity(bound.median, kind) + limits),
-            Text("" if bound.minimum is None else quantity(bound.minimum, kind)),
-            Text("" if bound.maximum is None else quantity(bound.maximum, kind)),
-            Text(f"{MARKS[bound.verdict]} {bound.reason}", style=STYLES[bound.verdict]),
-        )
+    head, *rows = bound_table(bounds)
+    table = _empty(*head)
+    for bound, (cell, *numbers, verdict) in zip(bounds, rows, strict=True):
+        table.add_row(Name(cell), *map(Text, numbers), Text(verdict, style=STYLES[bound.verdict]))
     return table
+
+
+def bound_table(bounds: Sequence[Bound]) -> tuple[tuple[str, ...], ...]:
+    """The limits as clean text, with a head: median and interval, what is allowed, the verdict in words."""
+    head = ("cell", "metric", f"median [{_levels(bounds)}]", "at least", "at most", "verdict")
+    return (head, *map(_bound_row, bounds))
+
+
+def _bound_row(bound: Bound) -> tuple[str, ...]:
+    metric = Metric(bound.metric)
+    median = MISSING if bound.median is None else with_interval(bound.median, bound.interval, metric.unit)
+    limits = (quantity(limit, metric.unit) for limit in (bound.minimum, bound.maximum))
+    verdict = f"{MARKS[bound.verdict]} {clean(bound.reason)}"
+    return (clean(bound.cell), metric.label, median, *limits, verdict)
 
 
 def _levels(bounds: Sequence[Bound]) -> str:

@@ -13,6 +13,7 @@ from bench.render.commands.gate import (
     MARKS,
     basis,
     both_values,
+    bound_table,
     headline,
     importance,
     moved,
@@ -23,7 +24,7 @@ from bench.render.commands.page import Content, Part, Rows, write_beside
 from bench.render.figures.base import Drawing, Figure
 from bench.render.figures.change import ChangeRow, draw
 from bench.render.results import draw_all
-from bench.render.text import MISSING, clean, quantity
+from bench.render.text import MISSING, clean
 from bench.scenario.target_table import target_name
 
 _KIND = "gate"
@@ -36,6 +37,10 @@ _READ = (
     "did to the block cancels; so it is not the quotient of the two medians beside it."
 )
 _READ_STORED = "A row is one metric of one box. A is stored, so the change is against the stored medians."
+_READ_LIMITS = (
+    "A row is one limit of one metric. It holds where the whole interval of the median is within the limit, and is "
+    "broken where the whole interval is beyond it. Where the limit lies inside the interval, more boots decide."
+)
 _READ_COUNTED = "A row is one metric of one box. Counts have all their digits."
 
 
@@ -61,7 +66,7 @@ def gate_content(result: GateResult, directory: Path) -> Content:
         lead=_lead(result),
         parts=(
             Part(anchor="rows", title="Every row", intro=_reading(result), table=_rows(rows), lines=_reasons(rows)),
-            Part(anchor="limits", title="Limits", table=_bounds(result.bounds)),
+            Part(anchor="limits", title="Limits", intro=_READ_LIMITS, table=_bounds(result.bounds)),
             Part(anchor="basis", title="What the verdict rests on", lines=(*basis(result), *map(clean, result.notes))),
         ),
         command=shlex.join(["boxbench", "report", str(directory)]),
@@ -112,15 +117,7 @@ def _reasons(rows: list[GateRow]) -> tuple[str, ...]:
 
 
 def _bounds(bounds: tuple[Bound, ...]) -> Rows:
-    if not bounds:
-        return ()
-    rows = []
-    for bound in bounds:
-        unit = Metric(bound.metric).unit
-        limits = ("" if one is None else quantity(one, unit) for one in (bound.minimum, bound.maximum))
-        verdict = f"{MARKS[bound.verdict]} {clean(bound.reason)}"
-        rows.append((clean(bound.cell), Metric(bound.metric).label, quantity(bound.median, unit), *limits, verdict))
-    return (("cell", "metric", "median", "at least", "at most", "verdict"), *rows)
+    return bound_table(bounds) if bounds else ()
 
 
 def gate_figures(result: GateResult, ratios: Mapping[str, tuple[float, ...]]) -> tuple[Figure, ...]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench.render.commands.words import WORDS
 from bench.render.figures.base import Figure, write_figure
 from bench.render.markdown import escape, fence, table
+from bench.render.results import write_results
 from bench.render.simulation.skeleton import render_page
+from bench.render.text import clean
 from bench.util.durable import replace_durably
 from bench.util.errors import ResultError
 from bench.util.nofollow import real_directory
@@ -17,6 +21,8 @@ from bench.util.nofollow import real_directory
 PAGE: Final = "index.html"
 TEXT: Final = "report.md"
 FIGURES: Final = "figures"
+
+_LONGEST_LINK: Final = 40
 
 Rows = tuple[tuple[str, ...], ...]
 """A table of clean text; the first row is its head."""
@@ -27,7 +33,8 @@ class Part:
     """One section of a page.
 
     Attributes:
-        anchor: its id, which is also its name in the navigation.
+        anchor: its id.
+        link: its name in the navigation; nothing: the id as words.
         intro: how to read it, in a sentence or two.
         numbers: the columns are numbers, so they stand at the right.
         first: it stands before the figures.
@@ -35,11 +42,17 @@ class Part:
 
     anchor: str
     title: str
+    link: str = ""
     intro: str = ""
     table: Rows = ()
     lines: tuple[str, ...] = ()
     numbers: bool = True
     first: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the navigation calls it."""
+        return clean(self.link or self.anchor.replace("-", " ").capitalize(), limit=_LONGEST_LINK)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +88,8 @@ def page_of(content: Content, figures: Sequence[Figure] = (), files: Mapping[str
         command=content.command,
         provenance=content.provenance,
         files=files,
-        generator=f"boxbench {content.kind}",
-        words=False,
+        generator=generator_of(content.kind),
+        words=WORDS,
         content=content,
         parts=[part for part in content.parts if len(part.table) > 1 or part.lines],
     )
@@ -102,6 +115,28 @@ def _section(part: Part) -> list[str]:
     found = [f"## {escape(part.title)}", escape(part.intro)]
     found += [table(part.table[0], part.table[1:], numbers=part.numbers)] if has_table else []
     return [*found, "\n".join(f"- {escape(line)}" for line in part.lines)]
+
+
+def write_answer(directory: Path, content: Content, figures: Sequence[Figure], data: tuple[str, object]) -> Path:
+    """Write a directory with page, Markdown, figures and one file of data; returns the page's path.
+
+    Args:
+        data: the file's name, and its value for JSON.
+
+    Raises:
+        UsageError: the directory holds something else.
+        ResultError: it cannot be written.
+    """
+    name, value = data
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    page = page_of(content, figures, {name: text.encode()})
+    texts = {name: text, TEXT: markdown_of(content, figures)}
+    return write_results(directory, page, figures, texts, generator=generator_of(content.kind))
+
+
+def generator_of(kind: str) -> str:
+    """The mark of the pages of a command."""
+    return f"boxbench {kind}"
 
 
 def write_beside(

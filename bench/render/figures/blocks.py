@@ -20,7 +20,7 @@ from bench.render.figures.labels import accelerators, legend_columns, legend_und
 from bench.render.figures.shown import shown
 from bench.render.figures.thin import list_note, spaced, thin_note, thinned
 from bench.render.palette import GRID, MUTED, PAPER, marker, target_colour
-from bench.render.text import cell_label, clean, describe_endpoint, is_emulated, quantity
+from bench.render.text import block_text, cell_label, clean, describe_endpoint, is_emulated, quantity
 from bench.scenario.target_table import Marker
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ class _Column(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Of a row of the table: ``5 (warm-up)``."""
-        return f"{self.block}{' (warm-up)' if self.warmup else ''}"
+        """Of a row of the table: ``5 (warm-up)``, counted from 1."""
+        return block_text(self.block, warmup=self.warmup)
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         how=_HOW
         + (_SITTINGS if order.begins else "")
         + thin_note(counts, "boots")
-        + list_note([len(order.columns)], "blocks"),
+        + list_note([len(order.columns)], "blocks", of=""),
         canvas=figure,
         table=_table(series, order),
         kind="samples",
@@ -147,7 +147,7 @@ def _sentence(analysis: Analysis, scenario: str) -> str:
 
 def _data(series: Sequence[tuple[Cell, Sequence[Sample]]], order: _Order) -> FigureData:
     rows = [
-        (cell_label(cell), sample.block, sample.value, "warm-up" if sample.warmup else "", place, column.sitting)
+        (cell_label(cell), sample.block + 1, sample.value, "warm-up" if sample.warmup else "", place, column.sitting)
         for cell, samples in series
         for place, sample in order.placed(samples)
         for column in [order.columns[place]]
@@ -161,7 +161,7 @@ def _blocks(axes: Axes, order: _Order) -> None:
     columns = order.columns
     axes.set_xlim(-0.5, len(columns) - 0.5)
     ticks = range(0, len(columns), -(-len(columns) // _MOST_TICKS))
-    axes.set_xticks(ticks, [str(columns[place].block) for place in ticks])
+    axes.set_xticks(ticks, [block_text(columns[place].block) for place in ticks])
     axes.set_xlabel("block", size=9)
     axes.tick_params(axis="x", labelsize=9)
     # Each sitting begins with some.

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bench.render.figures.thin import MOST_MARKS
+
 CHAPTER: Final = 29
 """The chapter of METHOD that has these texts."""
 
@@ -27,6 +29,10 @@ class Explained:
     chapters: tuple[int, ...]
 
 
+def _left_out(what: str) -> str:
+    return f"Above {MOST_MARKS} {what} of a box some dots are left out."
+
+
 EXPLAINED: Final[Mapping[str, Explained]] = {
     "ratios": Explained(
         shows="How many times the baseline each box takes, for several metrics.",
@@ -37,7 +43,7 @@ EXPLAINED: Final[Mapping[str, Explained]] = {
         ),
         error=(
             "An interval that contains 1 does not show that two boxes are the same. A ratio between a real and an "
-            "emulated CPU says nothing about either technology. Above 100 blocks of a box some dots are left out."
+            "emulated CPU says nothing about either technology. " + _left_out("blocks")
         ),
         chapters=(14, 2),
     ),
@@ -45,8 +51,8 @@ EXPLAINED: Final[Mapping[str, Explained]] = {
         shows="Every box of a scenario, the fastest first.",
         made="Medians of the headline over boots that are no warm-ups, with an interval or, below 20 boots, the range.",
         error=(
-            "Two neighbours can change places in another campaign: the ratios figure says which differences are sure."
-            " Above 100 boots of a box some dots are left out."
+            "Two neighbours can change places in another campaign: the ratios figure says which differences are sure. "
+            + _left_out("boots")
         ),
         chapters=(14, 3),
     ),
@@ -92,10 +98,7 @@ EXPLAINED: Final[Mapping[str, Explained]] = {
     "blocks": Explained(
         shows="Every boot in the order in which it ran.",
         made="The headline of each boot, warm-ups and failures included. No statistics are in it.",
-        error=(
-            "A slope that all boxes share comes from the host and not from a box. Above 100 boots of a box some are "
-            "left out."
-        ),
+        error=("A slope that all boxes share comes from the host and not from a box. " + _left_out("boots")),
         chapters=(11,),
     ),
     "exercise": Explained(

@@ -21,7 +21,7 @@ from bench.render.figures.sentences import ends_of, said
 from bench.render.figures.shown import shown
 from bench.render.figures.thin import list_note, spaced, thin_note
 from bench.render.palette import MUTED, PAPER, marker, target_colour
-from bench.render.text import cell_label, format_estimate, is_emulated, quantity
+from bench.render.text import block_text, cell_label, format_estimate, is_emulated, quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -169,7 +169,7 @@ def _alt(found: Sequence[MarginalCost]) -> str:
 
 def _table(found: Sequence[MarginalCost]) -> tuple[tuple[str, ...], ...]:
     rows = [
-        (cell_label(one.cell), str(block), str(level), quantity(size, "bytes"))
+        (cell_label(one.cell), block_text(block), str(level), quantity(size, "bytes"))
         for one in found
         for block, points in spaced(list(one.blocks.items()))
         for level, size in sorted(points.items())

@@ -26,12 +26,17 @@ def spaced(items: Sequence[_Item]) -> Sequence[_Item]:
     return [items[place * last // (MOST_MARKS - 1)] for place in range(MOST_MARKS)]
 
 
-def list_note(counts: Sequence[int], what: str) -> str:
-    """As ``thin_note``, where rows or values of the table of a figure's numbers were left out."""
+def list_note(counts: Sequence[int], what: str, *, of: str = " of a box") -> str:
+    """As ``thin_note``, where rows or values of the table of a figure's numbers were left out.
+
+    Args:
+        of: whose they are; nothing where one list is of all boxes.
+    """
     most = max(counts, default=0)
     if most <= MOST_MARKS:
         return ""
-    return f" The numbers list {MOST_MARKS} of up to {most:,} {what} of a box, evenly chosen; {RECORDS} has all."
+    up_to = "up to " if of else ""
+    return f" The numbers list {MOST_MARKS} of {up_to}{most:,} {what}{of}, evenly chosen; {RECORDS} has all."
 
 
 def thin_note(counts: Sequence[int], what: str) -> str:

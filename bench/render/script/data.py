@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from bench.analysis.estimates import Spread
 from bench.analysis.ledger import memory_metric
 from bench.analysis.metrics import CPU, DISK, Metric, headline, in_order
-from bench.analysis.results import Analysis, CellSummary
+from bench.analysis.results import Analysis, CellSummary, Comparison
 from bench.analysis.sources import MEASURED, source_word
 from bench.plan.trials import Cell
 from bench.render.palette import target_colour_name
 from bench.render.sections.facts import host_pairs
-from bench.render.text import cell_label, clean, is_emulated, median_text, p95_text, ratio_text, verdict_text
+from bench.render.text import cell_label, clean, is_emulated, median_text, p95_text, upward_parts, verdict_text
 
 FORMAT: Final = "boxbench report"
 VERSION: Final = 1
@@ -105,9 +105,9 @@ class RowEntry(_Part):
     ratio_high: Limit | None = None
     """The upper end."""
     ratio_shown: Text = ""
-    """As the report writes it."""
+    """As the report writes it: read upwards where ``verdict`` says which way."""
     verdict: Text = ""
-    """Such as `sure`, as the report writes it."""
+    """`faster`, `slower`, `more`, `less`, `same` or `cannot tell`."""
     points: tuple[Limit | None, ...]
     """The value of each boot in the cell's `blocks`, with four digits; null where it has none."""
 
@@ -211,10 +211,18 @@ def _row(analysis: Analysis, summary: CellSummary, place: tuple[int, int], block
         ratio=None if ratio is None else _rounded(ratio.value),
         ratio_low=None if ratio is None else _rounded(ratio.interval.low),
         ratio_high=None if ratio is None else _rounded(ratio.interval.high),
-        ratio_shown="" if comparison is None else ratio_text(comparison),
+        ratio_shown=_ratio_shown(comparison),
         verdict="" if comparison is None else verdict_text(comparison),
         points=_points(analysis, cell, metric, blocks),
     )
+
+
+def _ratio_shown(comparison: Comparison | None) -> str:
+    """The ratio with its interval, read upwards where it has a word: that is in the column beside it."""
+    if comparison is None:
+        return ""
+    number, _, interval = upward_parts(comparison)
+    return f"{number} {interval}".rstrip()
 
 
 def _main(analysis: Analysis, cell: Cell) -> tuple[Metric, ...]:

@@ -10,24 +10,13 @@ from bench.analysis.exercises import direction, exercise_headline, exercise_metr
 from bench.analysis.metrics import EXERCISE_OWN, Metric
 from bench.analysis.results import Analysis, CellSummary
 from bench.plan.trials import Cell
-from bench.render.sections.headline import Answer, Cost, between
+from bench.render.sections.headline import Answer, between, cost_of, uncertainty
 from bench.render.sections.table import ReportTable
-from bench.render.text import (
-    bracket,
-    cell_label,
-    clean,
-    format_ratio,
-    median_text,
-    quantity,
-    ratio_text,
-    sure_text,
-    upward_text,
-    verdict_text,
-)
+from bench.render.text import cell_label, clean, median_text, quantity, ratio_text, sure_text, upward_text
 
 EXERCISE_NOTE: Final = (
-    "Exercises: the load test runs in the ready box. A ratio above 1 is good for rates (per second) and bad for times "
-    "and costs; each row says which."
+    "Exercises: the load test runs in the ready box. Each row says which way is better: rates (per second) are better "
+    "when they are higher, times and costs when they are lower."
 )
 
 
@@ -76,9 +65,8 @@ def with_exercise(answer: Answer, analysis: Analysis, scenario: str) -> Answer:
     shape = _with_shape(answer, analysis, metric)
     if found is None or found.ratio is None:
         return replace(answer, text=f"{text} {answer.text}", shape=shape)
-    value, interval = format_ratio(found.ratio.value), bracket(found.ratio.interval)
-    judged = f" {answer.label} has {value} {interval} of {answer.baseline}: {verdict_text(found)}."
-    cost = Cost(value, interval, f"{_describe(metric)}, {direction(metric)}")
+    judged = f" {answer.label} against {answer.baseline}: {upward_text(found)}{uncertainty(found)}."
+    cost = cost_of(found, f"{_describe(metric)}, {direction(metric)}")
     return replace(answer, text=f"{text}{judged} {answer.text}", costs=(cost, *answer.costs), shape=shape)
 
 

@@ -11,6 +11,7 @@ from bench.analysis.metrics import MEMORY
 from bench.analysis.results import Analysis
 from bench.certificate.facts import RAW_KEYS
 from bench.plan.trials import Cell
+from bench.records.host_facts import host_facts
 from bench.records.record import Endpoint
 from bench.render.sections.glossary import ENDPOINTS
 from bench.render.sections.lateness import late_rows
@@ -41,20 +42,8 @@ def pairs(items: Iterable[tuple[str, object]]) -> Pairs:
 
 
 def host_pairs(facts: Mapping[str, object]) -> Pairs:
-    """Host facts as text, sorted by name. Lists are joined; a size has its unit and the exact bytes."""
-    return pairs((key.removesuffix("_bytes").replace("_", " "), _value(key, facts[key])) for key in sorted(facts))
-
-
-def _value(key: str, value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, dict):
-        return "; ".join(f"{name}: {inner}" for name, inner in sorted(value.items())) or "none"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value)) or "none"
-    if key.endswith("_bytes") and isinstance(value, int):
-        return f"{quantity(value, 'bytes')} ({value} B)"
-    return str(value)
+    """Host facts as clean text, one line each."""
+    return pairs(host_facts(facts))
 
 
 def inside_table(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cell, str]]) -> ReportTable | None:

@@ -14,6 +14,8 @@ WORDS: Final[tuple[tuple[str, str], ...]] = (
     ("block", "one round of measuring: every cell once, in random order"),
     ("trial", "one cell in one block"),
     ("boot", "the start of one box; a trial with one box is one boot"),
+    ("median", "the middle value: half of the boots are not above it"),
+    ("interval", "in square brackets: of 100 such campaigns, in typical sittings, 95 have the true value in theirs"),
     ("baseline", "the box that others are compared with: × is how many times the baseline's median"),
     ("PSS", "proportional set size: memory that processes map; each shared page is divided among those that map it"),
     ("held", "memory that the boxes add to what the host uses, and that it cannot take back while they run"),

@@ -18,8 +18,10 @@ from bench.render.text import (
     clean,
     describe_endpoint,
     is_emulated,
+    is_speed,
     ratio_text,
     short_median,
+    upward_parts,
     upward_text,
 )
 from bench.scenario.factors import MULTI_BOX_FACTORS
@@ -84,7 +86,8 @@ def answer_of(analysis: Analysis, name: str, metric: Metric) -> Answer:
     It is about a box with a kernel of its own where one ran on a real CPU (kvm before others), else about the container
     against the bare process, else about any other box. An emulated CPU gives no size, so its ratio is never the answer:
     it is told in ``shape``. A box without an agent has not run the workload, so it answers only when there is no other.
-    Where images came to the host after the request, the answer is about such starts.
+    A target as it comes answers before the same with options, which the scenario compares it with. Where images came to
+    the host after the request, the answer is about such starts.
     """
     found = [c for c in analysis.comparisons if c.other.scenario == name and c.metric == metric and c.ratio]
     found = [c for c in found if is_first_start(c.other.factors) and is_first_start(c.baseline.factors)] or found
@@ -103,15 +106,23 @@ def _chosen(real: Sequence[Comparison]) -> Comparison | None:
     """Of comparisons between real CPUs the one that answers the question; None when there is none."""
     own = [c for c in real if _has_own_kernel(c.other)]
     if own:
-        return max(enumerate(own), key=lambda item: (item[1].other.accel == "kvm", item[0]))[1]
+        return max(enumerate(own), key=lambda item: (item[1].other.accel == "kvm", _is_plain(item[1]), item[0]))[1]
     boxed = [c for c in real if c.other.target != "process"]
     process = [c for c in real if c.other.target == "process"]
     # Where the container is the baseline, the question is its cost against the bare process, and not the reverse.
     turned = [turn for c in process if (turn := inverted(c)).ratio is not None]
-    if turned:
-        return turned[-1]
     containers = [c for c in boxed if target_name(c.other.target) == "docker"] if _is_process(boxed) else []
-    return next(reversed(containers or boxed or process), None)
+    return _last(turned or containers or boxed or process)
+
+
+def _last(found: Sequence[Comparison]) -> Comparison | None:
+    """The last one whose box has no options, else the last one; None of none."""
+    return max(enumerate(found), key=lambda item: (_is_plain(item[1]), item[0]))[1] if found else None
+
+
+def _is_plain(comparison: Comparison) -> bool:
+    """Whether its box is a target as it comes, without options in brackets."""
+    return comparison.other.target == target_name(comparison.other.target)
 
 
 def _is_process(comparisons: Sequence[Comparison]) -> bool:
@@ -127,7 +138,7 @@ def _answer_with_ratio(analysis: Analysis, name: str, chosen: Comparison) -> Ans
     other, base = (analysis.summary(cell, chosen.metric) for cell in (chosen.other, chosen.baseline))
     text = (
         f"{name}: {_reached(chosen.metric)} {_after(other)} in {cell_label(chosen.other)} against "
-        f"{_median(base)} in {cell_label(chosen.baseline)}: {upward_text(chosen)}{_uncertainty(chosen)}, "
+        f"{_median(base)} in {cell_label(chosen.baseline)}: {upward_text(chosen)}{uncertainty(chosen)}, "
         f"{_boots(other, base)}.{_caveat(chosen.other)}"
     )
     memory, boxes = memory_metric(chosen.other), residents_of(chosen.other)
@@ -137,19 +148,18 @@ def _answer_with_ratio(analysis: Analysis, name: str, chosen: Comparison) -> Ans
         CPU: "CPU per start",
     }
     costs = tuple(
-        _cost(found, what)
+        cost_of(found, what)
         for metric, what in names.items()
         if (found := between(analysis, chosen.other, chosen.baseline, metric)) and found.ratio
     )
     return Answer(text=text, costs=costs, pair=(chosen.other, chosen.baseline))
 
 
-def _cost(found: Comparison, what: str) -> Cost:
+def cost_of(found: Comparison, what: str) -> Cost:
     """A ratio in large letters, read upwards; the word says which way where the number alone would mislead."""
-    number, _, rest = upward_text(found).partition("× ")
-    word, bracketed, interval = rest.rpartition("[")
-    told = f"{what}: {word.strip()}" if found.ratio and found.ratio.value and found.ratio.value < 1 and word else what
-    return Cost(f"{number}×", f"{bracketed}{interval}", told)
+    number, word, interval = upward_parts(found)
+    turned = word and found.ratio is not None and found.ratio.value is not None and found.ratio.value < 1
+    return Cost(number, interval, f"{what}: {word}" if turned else what)
 
 
 def _caveat(cell: Cell) -> str:
@@ -199,11 +209,12 @@ def _text_without_ratio(analysis: Analysis, name: str, metric: Metric, *, emulat
     return f"{name}: {_reached(metric)} {', '.join(parts)}. No comparison{reason}."
 
 
-def _uncertainty(chosen: Comparison) -> str:
+def uncertainty(chosen: Comparison) -> str:
     """What the ratio alone does not say: that it counts as 1, or could be 1."""
+    more = "slower" if is_speed(chosen.metric) else "more"
     notes = {
         RatioVerdict.SAME: ", which counts as the same",
-        RatioVerdict.CANNOT_TELL: ", too uncertain to say which is slower",
+        RatioVerdict.CANNOT_TELL: f", too uncertain to say which is {more}",
     }
     return notes.get(chosen.verdict, "")
 

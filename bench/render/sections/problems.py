@@ -13,7 +13,7 @@ from bench.analysis.values import UNKNOWN, disturbances
 from bench.host.counters import HOST_COUNTERS
 from bench.records.campaign import RECORDS, last_output
 from bench.records.record import Failure, Record
-from bench.render.text import clean
+from bench.render.text import block_text, clean
 from bench.util.doubts import DOUBTS
 
 # "steal:3.2%", "busy:5", "pressure:memory:4.0%": a name, and a number that grows with the disturbance.
@@ -35,6 +35,7 @@ class TrialProblem:
 
     Attributes:
         trial: the trial's id.
+        block: its number in the plan, from 0.
         text: what happened, clean text.
         kept: paths of the trial's output in the campaign directory.
         said: the last lines that the box wrote, clean text; empty when they are not known.
@@ -47,6 +48,11 @@ class TrialProblem:
     text: str
     kept: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
+
+    @property
+    def shown_block(self) -> str:
+        """Its block as people count, from 1: ``3``, ``1 (warm-up)``."""
+        return block_text(self.block, warmup=self.warmup)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +123,7 @@ def grouped(problems: Iterable[TrialProblem]) -> tuple[ProblemGroup, ...]:
         ProblemGroup(
             cell=cell,
             trials=_listed(list(dict.fromkeys(problem.trial for problem in found))),
-            blocks=_listed(list(dict.fromkeys(_block(problem) for problem in found))),
+            blocks=_listed(list(dict.fromkeys(problem.shown_block for problem in found))),
             count=len(found),
             text=found[0].text,
             said=found[0].said,
@@ -125,10 +131,6 @@ def grouped(problems: Iterable[TrialProblem]) -> tuple[ProblemGroup, ...]:
         )
         for (cell, _, _), found in groups.items()
     )
-
-
-def _block(problem: TrialProblem) -> str:
-    return f"{problem.block}{' (warm-up)' if problem.warmup else ''}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from bench.analysis.results import Analysis, CellSummary
+from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
-from bench.records.component import Component
 from bench.records.manifest import ImageOrigin, Manifest
 from bench.render.sections.table import ReportTable
 from bench.render.text import MISSING, clean, median_text, quantity
@@ -98,16 +97,9 @@ def _medians(
     if not kept:
         return None
     rows = tuple(
-        (label, *(_shown(summaries[number]) for _, summaries in kept)) for number, (_, label) in enumerate(cells)
+        (label, *(median_text(summaries[number]) for _, summaries in kept)) for number, (_, label) in enumerate(cells)
     )
     return ReportTable(scenario, (what, *(head for head, _ in kept)), rows)
-
-
-def _shown(summary: CellSummary | None) -> str:
-    """The median; "none seen" for a difference of counters that is not above its own error."""
-    if summary is not None and summary.metric.component == Component.HOST_OTHER and summary.median.value <= 0:
-        return "none seen"
-    return median_text(summary)
 
 
 def _flush(analysis: Analysis, cell: Cell) -> tuple[str, str]:

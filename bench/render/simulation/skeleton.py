@@ -14,7 +14,7 @@ from bench.render.figures.explained import kind_of, more
 from bench.render.html import attach, page_environment
 from bench.render.palette import PALETTE
 from bench.render.results import GENERATOR
-from bench.render.simulation.glossary import words_in
+from bench.render.simulation.glossary import GLOSSARY, Word, words_in
 from bench.render.text import clean
 
 SIMULATED: Final = "simulated, not measured"
@@ -33,7 +33,7 @@ def render_page(
     provenance: str = "",
     files: Mapping[str, bytes] | None = None,
     generator: str = GENERATOR,
-    words: bool = True,
+    words: Sequence[Word] = GLOSSARY,
     **values: Any,
 ) -> str:
     """The text of a page that extends ``simulated.html.j2``. The same input gives the same bytes.
@@ -45,7 +45,7 @@ def render_page(
         provenance: what the numbers come from, without a full stop.
         files: that readers can save from the page, by name.
         generator: the page's mark.
-        words: whether the page has a list of the words of simulations that occur on it.
+        words: those that occur on the page are explained on it.
         values: of the template's own blocks.
     """
     environment = page_environment()
@@ -64,7 +64,7 @@ def render_page(
     page = environment.get_template(template)
     said = page_text(page.render(words=(), attachments=(), **shared)) if words else ""
     attachments = [attach(name, content) for name, content in (files or {}).items()]
-    return page.render(words=words_in(said), attachments=attachments, **shared)
+    return page.render(words=words_in(said, words), attachments=attachments, **shared)
 
 
 def page_text(page: str) -> str:

@@ -79,7 +79,7 @@ def _problem_of_trial(trial: Trial, plan: dict[int, Trial]) -> str | None:
         return f"it is of {_shown(trial)}, and the plan has {_shown(planned)}"
     # Each block has a trial at least.
     if not 0 <= trial.block < len(plan):
-        return f"the block {trial.block} is not one of a plan of {len(plan)} trials"
+        return f"block {trial.block + 1} is not one of a plan of {len(plan)} trials"
     return _problem_of_factors(trial.cell.factors)
 
 
@@ -96,7 +96,7 @@ def _problem_of_factors(factors: Mapping[str, str]) -> str | None:
 
 
 def _shown(trial: Trial) -> str:
-    return f"{trial.cell.key} in block {trial.block}{' (warm-up)' if trial.warmup else ''}"
+    return f"{trial.cell.key} in block {trial.block + 1}{' (warm-up)' if trial.warmup else ''}"
 
 
 def _problem_of_numbers(record: Record) -> str | None:

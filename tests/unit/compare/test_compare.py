@@ -267,6 +267,20 @@ def test_two_hosts_stand_side_by_side_without_a_ratio(tmp_path: Path) -> None:
     assert "in A, " in answer(found)
 
 
+def test_mitigations_of_the_cpu_differ_line_by_line(tmp_path: Path) -> None:
+    states = {"spectre_v1": "Mitigation: barriers", "retbleed": "Vulnerable"}
+    sides = [states, {**states, "retbleed": "Mitigation: IBRS", "meltdown": "Mitigation: PTI"}]
+    a, b = (
+        write(tmp_path / name, identity=f"c0ffee4{name}", change={"host": {**HOST, "mitigations": side}})
+        for name, side in zip("ab", sides, strict=True)
+    )
+    told = [one for one in compared(a, b).differences if "mitigations" in one.what]
+    assert told == [
+        ("host, mitigations, meltdown", "not affected, or unknown to its kernel", "Mitigation: PTI"),
+        ("host, mitigations, retbleed", "Vulnerable", "Mitigation: IBRS"),
+    ]
+
+
 def test_simulated_campaigns_are_not_divided(tmp_path: Path) -> None:
     a = write(tmp_path / "a")
     manifest = make_manifest(["hello"], STEADY).model_copy(update={"id": "c0ffee43"})

@@ -10,9 +10,9 @@ import pytest
 from bench.analysis.estimates import Interval
 from bench.cli.report import report
 from bench.gate.block_ratios import block_ratios
-from bench.gate.model import SCREENING, GateResult, GateRow, Identity, StageResult, Verdict
+from bench.gate.model import SCREENING, Bound, GateResult, GateRow, Identity, StageResult, Verdict
 from bench.gate.result import write_result
-from bench.render.commands.gate import headline
+from bench.render.commands.gate import bound_table, headline
 from bench.render.commands.gate_page import gate_figures, write_gate_page
 from bench.util.errors import CampaignError, ResultError
 from tests.factories import DOCKER, PROCESS, make_manifest, make_records, write_campaign
@@ -89,6 +89,27 @@ def test_rows_without_a_ratio_have_no_figure(tmp_path: Path) -> None:
     page = write_gate_page(result, gate(tmp_path, result)).read_text(encoding="utf-8")
     assert "<svg" not in page
     assert gate_figures(make_result(make_row(ratio=math.inf)), {}) == ()
+
+
+def test_limits_have_the_interval_that_decides(tmp_path: Path) -> None:
+    inside = Bound(
+        cell="hello/libvirt/tcg",
+        metric="endpoint.ready_ns",
+        maximum=4e9,
+        n=20,
+        median=3.9e9,
+        interval=Interval(3.5e9, 4.2e9, 0.95),
+        verdict=Verdict.CANNOT_TELL,
+        reason="the limit lies inside the interval",
+    )
+    lost = Bound(cell="hello/runc", metric="endpoint.ready_ns", n=0, verdict=Verdict.CANNOT_TELL, reason="not measured")
+    result = make_result().model_copy(update={"a": None, "bounds": (inside, lost)})
+    assert bound_table(result.bounds) == (
+        ("cell", "metric", "median [95 %]", "at least", "at most", "verdict"),
+        ("hello/libvirt/tcg", "time to ready", "3.90 s [3.50, 4.20]", "–", "4.00 s", f"? {inside.reason}"),
+        ("hello/runc", "time to ready", "–", "–", "–", "? not measured"),
+    )
+    assert "3.90 s [3.50, 4.20]" in write_gate_page(result, gate(tmp_path, result)).read_text(encoding="utf-8")
 
 
 def test_report_makes_the_page_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -154,11 +154,16 @@ def test_inside_shows_what_differs_and_hides_what_always_does() -> None:
 
 
 def test_host_facts_are_flat_words() -> None:
-    facts = {"memory_bytes": 2**30, "governors": ["a", "b"], "mitigations": {"mds": "off"}, "virtualised": True}
+    facts = {
+        **{"memory_bytes": 2**30, "governors": ["a", "b"], "virtualised": True, "empty": {}},
+        "mitigations": {"spec_store_bypass": "Vulnerable\x1b[2J", "mds": "off"},
+    }
     assert dict(host_pairs(facts)) == {
         "memory": "1.00 GiB (1073741824 B)",
         "governors": "a, b",
-        "mitigations": "mds: off",
+        "mitigations, mds": "off",
+        "mitigations, spec store bypass": "Vulnerable",
+        "empty": "none",
         "virtualised": "yes",
     }
 

@@ -19,6 +19,8 @@ from tests.factories import DOCKER, GVISOR, LIBVIRT, MICROVM, PROCESS, RUNC, Box
 
 KVM = replace(LIBVIRT, accel="kvm", spread=0.01)
 UML = replace(GVISOR, target="uml")
+OPEN = replace(DOCKER, target="docker[seccomp=false]")
+SLOW_DISK = replace(KVM, target="libvirt[disk_cache=none]")
 
 
 def answer(boxes: Sequence[Box]) -> Answer:
@@ -36,6 +38,9 @@ def answer(boxes: Sequence[Box]) -> Answer:
         ((PROCESS, DOCKER, MICROVM, KVM), ("libvirt", "docker"), None),
         ((PROCESS, DOCKER, LIBVIRT, UML), ("uml", "docker"), "libvirt"),
         ((DOCKER, RUNC, LIBVIRT), ("runc", "docker"), "libvirt"),
+        ((PROCESS, DOCKER, OPEN), ("docker", "process"), None),
+        ((PROCESS, OPEN, RUNC), ("docker[seccomp=false]", "process"), None),
+        ((PROCESS, DOCKER, KVM, SLOW_DISK), ("libvirt", "docker"), None),
         ((PROCESS, RUNC, GVISOR), ("gvisor", "process"), None),
         ((DOCKER, LIBVIRT), None, "libvirt"),
         ((LIBVIRT, MICROVM), None, "microvm"),

@@ -98,6 +98,8 @@ def browser() -> Iterator[Chromium]:
 def test_axe_finds_nothing_and_nothing_is_cut(browser: Chromium, tmp_path: Path, kind: str) -> None:
     file = PAGES[kind](tmp_path)
     opened = browser.open(file)
+    links = opened.page.locator("nav a")
+    assert len({link.casefold() for link in links.all_inner_texts()}) == links.count(), "each link has its own name"
     opened.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     assert opened.violations() == []
     opened.page.emulate_media(color_scheme="dark")

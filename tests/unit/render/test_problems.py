@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from bench.render.sections.problems import MOST_DOUBTS, disturbed, doubt_kinds, doubts_note, failures
+from bench.render.sections.problems import (
+    MOST_DOUBTS,
+    disturbed,
+    doubt_kinds,
+    doubts_note,
+    failures,
+    grouped,
+    problem_of,
+)
 from tests.factories import PROCESS, make_manifest, make_records
 
 MANIFEST = make_manifest(("hello",), (PROCESS,), blocks=3, warmups=0)
@@ -51,6 +59,17 @@ def test_of_many_disturbed_trials_the_first_are_listed_and_it_is_said() -> None:
         assert (total, len(listed)) == (count, MOST_DOUBTS)
     assert doubts_note(MOST_DOUBTS) == ""
     assert doubts_note(9_440) == "The first 1,000 of 9,440 disturbed trials are listed; records.jsonl has all."
+
+
+def test_blocks_count_from_1() -> None:
+    warm = make_manifest(("hello",), (PROCESS,), blocks=2, warmups=1)
+    failed = [
+        problem_of(record.model_copy(update={"doubts": ("busy:4",)}), "busy")
+        for record in make_records(warm, (PROCESS,), troubles=False)
+    ]
+    assert [problem.block for problem in failed] == [0, 1, 2], "as in the records"
+    assert [problem.shown_block for problem in failed] == ["1 (warm-up)", "2", "3"]
+    assert grouped(failed)[0].blocks == "1 (warm-up), 2, 3"
 
 
 def test_failures_name_what_was_kept() -> None:

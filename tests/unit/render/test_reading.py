@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from bench.render.markdown import report as to_markdown
 from bench.render.redo import redo_command, redo_lines
 from bench.render.report import write_report
 from bench.render.sections.glossary import ENDPOINTS
+from bench.render.text import clean
 from bench.render.view import build_view
 from tests.factories import (
     DOCKER,
@@ -142,6 +144,18 @@ def test_the_commands_of_every_sitting_can_be_pasted(warmups: int) -> None:
     origin = OriginEntry(source="replayed", name="c", digest="sha256:0", given="", place="", boxbench="1")
     replayed = manifest.model_copy(update={"origin": origin})
     assert len(redo_lines(replayed)) == 1, "such a campaign cannot be resumed"
+
+
+@pytest.mark.host  # starts a shell
+def test_a_command_is_whole_and_reads_the_same_when_it_is_pasted() -> None:
+    words = ["boxbench", "run", "x" * 5000, "two  blanks\nand a line", "it's \\ \u202e \x1b[2J é", "--seed", "1"]
+    manifest = make_manifest(("hello",)).model_copy(update={"command": tuple(words)})
+    (line,) = redo_lines(manifest)
+    (shown,) = build_view(analyse(manifest, make_records(manifest))).redo
+    assert shown == line
+    assert clean(line, limit=len(line)) == line, "no page and no terminal changes it"
+    said = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True).stdout
+    assert said.decode().split("\0")[:-1] == words
 
 
 def test_one_sitting_of_scenarios_with_different_warmups_is_one_command() -> None:

@@ -12,7 +12,7 @@ from bench.render.figures import blocks, ecdf, slope
 from bench.render.figures.base import Drawing
 from bench.render.figures.settings import styled
 from bench.render.figures.thin import MOST_MARKS, list_note, spaced, thin_note, thinned
-from tests.factories import PROCESS
+from tests.factories import DOCKER, PROCESS, make_manifest, make_records
 from tests.residents import make_residents
 
 
@@ -50,13 +50,31 @@ def test_the_tables_of_figures_do_not_grow_with_the_blocks() -> None:
             drawn = [draw(analysis, "hello") for draw in (blocks.draw, ecdf.draw, slope.draw)]
         for drawing in drawn:
             assert drawing is not None
-            assert f"The numbers list {MOST_MARKS} of up to {count // 10}" in drawing.how
+            assert f"The numbers list {MOST_MARKS} of " in drawing.how
         sizes.append([_size(drawing) for drawing in drawn if drawing is not None])
     few, many = sizes
     assert [rows for rows, _, _ in few] == [rows for rows, _, _ in many]
     assert [words for _, words, _ in few] == [words for _, words, _ in many]
     marks = [(few[place][2], many[place][2]) for place in (0, 2)]
     assert all(more <= 1.5 * less for less, more in marks)
+
+
+def test_the_table_of_all_boots_counts_its_rows() -> None:
+    """Boxes with different boots share the rows: 99 of each can be in 103 blocks, of which 100 are listed."""
+    boxes = (PROCESS, DOCKER)
+    manifest = make_manifest(("hello",), boxes, blocks=103, warmups=0)
+    records = [
+        record
+        for record in make_records(manifest, boxes, troubles=False)
+        if record.trial.block not in (range(4) if record.trial.cell.target == "docker" else range(99, 103))
+    ]
+    with styled():
+        drawing = blocks.draw(analyse(manifest, records), "hello")
+    assert drawing is not None
+    assert len(drawing.table) == 1 + MOST_MARKS
+    assert "are drawn" not in drawing.how, "all 99 of a box are"
+    assert f"The numbers list {MOST_MARKS} of 103 blocks, evenly chosen" in drawing.how
+    assert (drawing.table[1][0], drawing.table[-1][0]) == ("1", "103"), "blocks count from 1"
 
 
 def _size(drawing: Drawing) -> tuple[int, int, int]:

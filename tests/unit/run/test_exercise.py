@@ -386,8 +386,9 @@ def test_a_report_says_which_way_is_better() -> None:
     assert section.answer.text.startswith(
         "hello: get per second, higher is better: 30.9 k/s in process, 15.4 k/s in docker."
     )
-    assert "docker has 0.500×" in section.answer.text
-    assert section.answer.costs[0].of == "get per second, higher is better"
+    assert " docker against process: 2.00× slower [" in section.answer.text
+    assert section.answer.costs[0].value == "2.00×"
+    assert section.answer.costs[0].of == "get per second, higher is better: slower"
     values, ratios = section.exercises
     assert values.title == "Exercise: redis-benchmark, profile quick, load generated in the box"
     assert [row[:2] for row in values.rows[:3]] == [
