@@ -105,7 +105,7 @@ def test_warm_ups_of_a_resumed_campaign_stand_where_they_ran() -> None:
         drawing = blocks.draw(analyse(manifest, again), "hello")
     assert drawing is not None
     (axes,) = drawing.canvas.axes
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "1", "2", "5", "3", "4"]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "2", "3", "6", "4", "5"]
     assert [patch.get_x() for patch in axes.patches if isinstance(patch, Rectangle)] == [-0.5, 2.5]
     assert [row[0] for row in drawing.table[1:]] == ["1 (warm-up)", "2", "3", "6 (warm-up)", "4", "5"]
     line = np.asarray(axes.lines[1].get_xdata(), dtype=float)
