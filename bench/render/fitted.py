@@ -35,15 +35,23 @@ class Fitted:
         yield Text("")
 
 
-def column_parts(head: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[list[int]]:
-    """The columns of each part. The first column is in every part; numbers are never cut, names keep some room."""
+def column_parts(
+    head: Sequence[str], rows: Sequence[Sequence[str]], width: int, *, keys: tuple[int, ...] = (0,)
+) -> list[list[int]]:
+    """The columns of each part. Numbers are never cut, names keep some room.
+
+    Args:
+        keys: the columns that are in every part, the first one among them.
+    """
     widths = [max([len(head[column]), *(len(row[column]) for row in rows)]) + _GAP for column in range(len(head))]
-    room = width - min(widths[0], _NAME)
-    found: list[list[int]] = [[0]]
+    room = width - min(widths[0], _NAME) - sum(widths[key] for key in keys[1:])
+    found: list[list[int]] = [list(keys)]
     used = 0
-    for column in range(1, len(head)):
-        if used + widths[column] > room and len(found[-1]) > 1:
-            found.append([0])
+    for column in range(len(head)):
+        if column in keys:
+            continue
+        if used + widths[column] > room and len(found[-1]) > len(keys):
+            found.append(list(keys))
             used = 0
         found[-1].append(column)
         used += widths[column]

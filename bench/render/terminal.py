@@ -114,7 +114,7 @@ def _plain(found: ReportTable, *, width: int) -> Iterator[RenderableType]:
     rows = [[alone(cell) if short else cell for cell in row] for row in found.rows]
     shown = rows[:_MOST_ROWS] if short else rows
     yield Text(found.title, style="bold")
-    for columns in column_parts(found.head, shown, width):
+    for columns in column_parts(found.head, shown, width, keys=found.keys):
         table = _empty([found.head[column] for column in columns])
         for row in shown:
             table.add_row(*(Text(row[column]) if column else Name(row[column]) for column in columns))

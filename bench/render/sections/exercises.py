@@ -47,7 +47,9 @@ def exercise_tables(analysis: Analysis, scenario: str, cells: Sequence[tuple[Cel
         if (found := analysis.comparison(cell, metric)) is not None and found.ratio is not None
     )
     base = clean(analysis.scenario(scenario).baseline)
-    compared = ReportTable(f"Exercise against {base}", ("exercise", "direction", "box", f"× {base}", "verdict"), ratios)
+    compared = ReportTable(
+        f"Exercise against {base}", ("exercise", "direction", "box", f"× {base}", "verdict"), ratios, (0, 2)
+    )
     return (ReportTable(title, head, rows), *((compared,) if ratios else ()))
 
 

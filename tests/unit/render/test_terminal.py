@@ -14,6 +14,7 @@ from bench.analysis.metrics import MEMORY
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.render.commands.listing import listing
+from bench.render.fitted import column_parts
 from bench.render.terminal import view_report
 from bench.render.text import cell_label, verdict_text
 from bench.render.view import build_view
@@ -45,6 +46,15 @@ def test_plain_text_fits_80_columns(analysis: Analysis) -> None:
     # Both tables of a scenario are there, and no name had to be broken.
     assert sum(line.startswith("libvirt/tcg ") for line in text.splitlines()) == 4
     assert "own disk" in text
+
+
+def test_each_part_of_a_wide_table_has_the_columns_that_name_its_rows() -> None:
+    head, rows = (
+        ("exercise", "direction", "box", "ratio", "verdict"),
+        [("a" * 20, "d" * 16, "b" * 21, "r" * 14, "sure")],
+    )
+    assert column_parts(head, rows, 80) == [[0, 1, 2], [0, 3, 4]]
+    assert column_parts(head, rows, 80, keys=(0, 2)) == [[0, 2, 1], [0, 2, 3, 4]]
 
 
 def test_levels_of_factors_are_never_broken_at_80_columns() -> None:
