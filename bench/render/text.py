@@ -304,6 +304,15 @@ def is_emulated(cell: Cell) -> bool:
     return cell.accel in EMULATED
 
 
+BASELINE: Final = "1 (baseline)"
+"""In place of the ratio of the box that others are compared with."""
+
+
+def is_baseline(cell: Cell, baseline: str) -> bool:
+    """Whether the cell is of the box that a scenario names as its baseline."""
+    return baseline in (cell.target, cell.box)
+
+
 def cell_label(cell: Cell) -> str:
     """The box, and its factor levels when it has any: ``libvirt/tcg cache=cold``."""
     levels = " ".join(f"{name}={cell.factors[name]}" for name in sorted(cell.factors))

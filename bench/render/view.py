@@ -32,9 +32,11 @@ from bench.render.sections.resources import cpu_table, disk_table, image_table, 
 from bench.render.sections.storms import lost_boxes, storm_tables
 from bench.render.sections.table import ReportTable
 from bench.render.text import (
+    BASELINE,
     cell_label,
     clean,
     clean_lines,
+    is_baseline,
     median_text,
     p95_text,
     quantity,
@@ -164,7 +166,7 @@ def _section(analysis: Analysis, name: str) -> Section:
 def _row(analysis: Analysis, cell: Cell, metric: str, baseline: str) -> BoxRow:
     main = analysis.summary(cell, metric)
     comparison = analysis.comparison(cell, metric)
-    is_baseline = baseline in (cell.target, cell.box)
+    base = is_baseline(cell, baseline)
     boots = (record for record in analysis.records_of(cell) if not record.trial.warmup)
     return BoxRow(
         cell=cell,
@@ -173,22 +175,22 @@ def _row(analysis: Analysis, cell: Cell, metric: str, baseline: str) -> BoxRow:
         headline=median_text(main),
         p95=p95_text(main),
         has_p95=main is not None and main.p95 is not None,
-        ratio="1 (baseline)" if is_baseline else upward_text(comparison),
-        verdict=_verdict(main, comparison, is_baseline=is_baseline),
+        ratio=BASELINE if base else upward_text(comparison),
+        verdict=_verdict(main, comparison, base=base),
         memory=_memory(analysis, cell),
         cpu=short_median(analysis.summary(cell, CPU)),
         disk=short_median(analysis.summary(cell, DISK)),
         doubts=sum(1 for record in boots if disturbances(record)),
         failures=main.failures if main else 0,
-        is_baseline=is_baseline,
+        is_baseline=base,
     )
 
 
-def _verdict(main: CellSummary | None, comparison: Comparison | None, *, is_baseline: bool) -> str:
+def _verdict(main: CellSummary | None, comparison: Comparison | None, *, base: bool) -> str:
     """The word in the column beside the ratio; the baseline has its own in that of the ratio."""
     if main is None:
         return "not measured"
-    return sure_text(comparison) if comparison is not None or is_baseline else "no baseline"
+    return sure_text(comparison) if comparison is not None or base else "no baseline"
 
 
 def _boots(main: CellSummary | None, boxes: str | None) -> str:

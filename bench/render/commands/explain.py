@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from bench.render.text import MISSING, clean, format_estimate, quantity
 _STYLES: Final = {"slower": "red", "faster": "green", "cannot tell": "dim"}
 KIND: Final = "explain"
 JSON: Final = "explain.json"
+_RANKED: Final = "Parts are ranked by the size of their difference. Shares of medians need not add up to the whole."
 _NOISE: Final = "cannot be distinguished from noise"
 
 
@@ -58,27 +59,40 @@ def _difference(found: Explanation) -> str:
 
 def explain_content(explanations: Sequence[Explanation], command: str) -> Content:
     """The page's content: the difference of each pair, then its steps and phases, ranked."""
-    parts: list[Part] = []
-    for number, found in enumerate(explanations, 1):
-        notes, link = tuple(map(clean, found.notes)), clean(found.b)
-        intro = _difference(found)
-        if found.steps:
-            table = _part_rows("step (traced starts)", found.steps, what=True)
-            parts.append(Part(anchor=f"steps-{number}", title=_names(found), link=link, intro=intro, table=table))
-            intro, link = "", f"By phase {number}" if len(explanations) > 1 else "By phase"
-        title = "The same, by phase" if found.steps else _names(found)
-        table = _part_rows("phase", found.phases)
-        parts.append(Part(anchor=f"phases-{number}", title=title, link=link, intro=intro, table=table, lines=notes))
+    several = len(explanations) > 1
     first = explanations[0]
     return Content(
         kind=KIND,
-        verdict=f"{_names(first)}: {_difference(first)}" if len(explanations) == 1 else _several(explanations),
-        lead="Parts are ranked by the size of their difference. Shares of medians need not add up to the whole.",
-        parts=tuple(parts),
+        verdict=_several(explanations) if several else f"{_names(first)}: {_difference(first)}",
+        lead=_RANKED if several else f"{_sides(first)} {_RANKED}",
+        parts=tuple(
+            part for number, found in enumerate(explanations, 1) for part in _parts(found, number if several else None)
+        ),
         command=command,
         provenance="From the records of "
         + ("one campaign, paired by block" if first.paired else "two campaigns, which share no blocks"),
     )
+
+
+def _sides(found: Explanation) -> str:
+    return f"A: {clean(found.a)}. B: {clean(found.b)}."
+
+
+def _parts(found: Explanation, number: int | None) -> Iterator[Part]:
+    """A pair's steps, if its starts were traced, and its phases.
+
+    Args:
+        number: among the pairs; None: it is the only one, whose names and difference are in the page's headline.
+    """
+    end, title, link, intro = "", "", "", ""
+    if number is not None:
+        end, title, link, intro = f"-{number}", _names(found), clean(found.b), f"{_sides(found)} {_difference(found)}."
+    if found.steps:
+        table = _part_rows("step (traced starts)", found.steps, what=True)
+        yield Part(anchor=f"steps{end}", title=title or "By step", link=link, intro=intro, table=table)
+        title, link, intro = "The same, by phase", "", ""
+    table, notes = _part_rows("phase", found.phases), tuple(map(clean, found.notes))
+    yield Part(anchor=f"phases{end}", title=title or "By phase", link=link, intro=intro, table=table, lines=notes)
 
 
 def _several(explanations: Sequence[Explanation]) -> str:

@@ -215,7 +215,7 @@ def write_page(checked: Checked, file: Path) -> None:
         style=style,
         headline=headline(checked),
         alarm=bool(checked.open),
-        changes=[_row(change) for change in checked.changes],
+        changes=[(*_HEAD, "host"), *map(_row, checked.changes)],
         series=_drawn(checked),
         detector=checked.detector,
     )
@@ -228,7 +228,7 @@ def write_page(checked: Checked, file: Path) -> None:
 
 def _row(change: Change) -> tuple[str, ...]:
     recorded = f"; recorded: {_inputs(change)}" if change.inputs else ""
-    return change.series.fingerprint, *_cells(change), _state(change) + recorded
+    return *_cells(change), _state(change) + recorded, change.series.fingerprint
 
 
 def _drawn(checked: Checked) -> list[dict[str, Any]]:

@@ -20,7 +20,17 @@ from bench.analysis.sources import MEASURED, source_word
 from bench.plan.trials import Cell
 from bench.render.palette import target_colour_name
 from bench.render.sections.facts import host_pairs
-from bench.render.text import cell_label, clean, is_emulated, median_text, p95_text, upward_parts, verdict_text
+from bench.render.text import (
+    BASELINE,
+    cell_label,
+    clean,
+    is_baseline,
+    is_emulated,
+    median_text,
+    p95_text,
+    upward_parts,
+    verdict_text,
+)
 
 FORMAT: Final = "boxbench report"
 VERSION: Final = 1
@@ -211,16 +221,16 @@ def _row(analysis: Analysis, summary: CellSummary, place: tuple[int, int], block
         ratio=None if ratio is None else _rounded(ratio.value),
         ratio_low=None if ratio is None else _rounded(ratio.interval.low),
         ratio_high=None if ratio is None else _rounded(ratio.interval.high),
-        ratio_shown=_ratio_shown(comparison),
+        ratio_shown=_ratio_shown(comparison, base=is_baseline(cell, analysis.scenario(cell.scenario).baseline)),
         verdict="" if comparison is None else verdict_text(comparison),
         points=_points(analysis, cell, metric, blocks),
     )
 
 
-def _ratio_shown(comparison: Comparison | None) -> str:
+def _ratio_shown(comparison: Comparison | None, *, base: bool) -> str:
     """The ratio with its interval, read upwards where it has a word: that is in the column beside it."""
     if comparison is None:
-        return ""
+        return BASELINE if base else ""
     number, _, interval = upward_parts(comparison)
     return f"{number} {interval}".rstrip()
 

@@ -109,6 +109,10 @@ def test_axe_finds_nothing_and_nothing_is_cut(browser: Chromium, tmp_path: Path,
         assert opened.too_wide() == 0
         assert opened.words_cut() == []
         assert opened.small_targets() == []
+    hidden = (
+        "() => [...document.querySelectorAll('.scroll:has(.stacked)')].filter(one => one.scrollWidth > one.clientWidth)"
+    )
+    assert opened.page.evaluate(f"({hidden})().length") == 0, "on a phone a row is a card: its verdict is on the screen"
     assert opened.violations() == []
     assert opened.errors == []
     assert opened.asked == []

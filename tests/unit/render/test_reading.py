@@ -19,6 +19,7 @@ from bench.render.html import seams, whole
 from bench.render.markdown import report as to_markdown
 from bench.render.redo import redo_command, redo_lines
 from bench.render.report import write_report
+from bench.render.script.data import report_data
 from bench.render.sections.glossary import ENDPOINTS
 from bench.render.text import clean
 from bench.render.view import build_view
@@ -94,12 +95,20 @@ def test_names_break_between_their_parts_and_are_escaped() -> None:
 def test_ratios_with_a_word_are_read_upwards() -> None:
     boxes = (PROCESS, DOCKER, replace(LIBVIRT, accel="kvm"))
     manifest = make_manifest(("hello",), boxes)
-    (section,) = build_view(analyse(manifest, make_records(manifest, boxes, troubles=False))).sections
+    analysis = analyse(manifest, make_records(manifest, boxes, troubles=False))
+    (section,) = build_view(analysis).sections
     process, docker, libvirt = section.rows
     assert re.fullmatch(r"2\d\.\d× faster \[2\d\.\d, [23]\d\.\d\]", process.ratio)
     assert re.fullmatch(r"1\d\.\d× slower \[1\d\.\d, [12]\d\.\d\]", libvirt.ratio)
     assert (process.verdict, docker.verdict, libvirt.verdict) == ("sure", "", "sure")
     assert docker.ratio == "1 (baseline)"
+    data = report_data(analysis)
+    ready = [metric.name for metric in data.metrics].index("endpoint.ready_ns")
+    shown = [(row.ratio_shown, row.verdict) for row in data.rows if row.metric == ready]
+    assert shown[1] == ("1 (baseline)", "")
+    # The word stands in the column beside it.
+    assert re.fullmatch(r"2\d\.\d× \[2\d\.\d, [23]\d\.\d\]", shown[0][0])
+    assert (shown[0][1], shown[2][1]) == ("faster", "slower")
 
 
 def test_drift_that_cannot_be_told_has_no_numbers() -> None:
