@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -16,6 +16,7 @@ from bench.certificate.judge import difference, rejudged
 from bench.plan.trials import FIRST_START
 from bench.records.certificate import Certificate, Finding, Status
 from bench.records.manifest import Manifest
+from bench.render.fitted import column_parts
 from bench.render.sections.table import ReportTable
 from bench.render.text import MISSING, clean
 
@@ -71,8 +72,10 @@ def certificate_view(certificate: Certificate) -> CertificateView:
     reported = [finding for finding in certificate.findings if not finding.must]
     boxes = [_box(name) for name in certificate.boxes]
     tables = (
-        ReportTable("must be equal", ("fact", "asked for", *boxes, "result"), _rows(must, certificate)),
-        ReportTable("reported", ("fact", *boxes, "result"), _rows(reported, certificate)),
+        ReportTable(
+            "must be equal", ("fact", "asked for", *boxes, "result"), _rows(must, certificate), (0, len(boxes) + 2)
+        ),
+        ReportTable("reported", ("fact", *boxes, "result"), _rows(reported, certificate), (0, len(boxes) + 1)),
         ReportTable("why", ("fact", "why it differs"), _reasons(certificate)),
     )
     ok = bool(boxes) and all(finding.status in ("equal", "declared") for finding in must)
@@ -106,7 +109,7 @@ def certificates_report(certificates: Sequence[Certificate]) -> RenderableType:
         view = certificate_view(certificate)
         parts += [Text(view.scenario, style="bold"), certificate_line(view)]
         for table in view.tables:
-            parts += [Text(""), _rich(table)]
+            parts += [Text(""), _Parts(table)]
         parts.append(Text(""))
     return Group(*parts)
 
@@ -176,11 +179,23 @@ def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _rich(table: ReportTable) -> RichTable:
+class _Parts:
+    """A table in as many parts as the width needs, each with the facts and their results."""
+
+    def __init__(self, table: ReportTable) -> None:
+        self._table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table = self._table
+        for columns in column_parts(table.head, table.rows, options.max_width, keys=table.keys):
+            yield _rich(table, sorted(columns))
+
+
+def _rich(table: ReportTable, columns: Sequence[int]) -> RichTable:
     made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for head in table.head:
-        made.add_column(Text(head), overflow="fold")
+    for column in columns:
+        made.add_column(Text(table.head[column]), overflow="fold")
     styles = {_STATUS[status]: style for status, style in _STYLES.items()}
     for row in table.rows:
-        made.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
+        made.add_row(*(Text(row[column], style=styles.get(row[column], "")) for column in columns))
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console, RenderableType
@@ -13,8 +14,10 @@ from bench.analysis.analyse import analyse
 from bench.analysis.metrics import MEMORY
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
+from bench.records.campaign import read_campaign
 from bench.render.commands.listing import listing
 from bench.render.fitted import column_parts
+from bench.render.sections.certificate import certificates_report
 from bench.render.terminal import view_report
 from bench.render.text import cell_label, verdict_text
 from bench.render.view import build_view
@@ -55,6 +58,14 @@ def test_each_part_of_a_wide_table_has_the_columns_that_name_its_rows() -> None:
     )
     assert column_parts(head, rows, 80) == [[0, 1, 2], [0, 3, 4]]
     assert column_parts(head, rows, 80, keys=(0, 2)) == [[0, 2, 1], [0, 2, 3, 4]]
+
+
+def test_a_certificate_of_many_boxes_breaks_no_name_at_80_columns() -> None:
+    manifest, _ = read_campaign(Path(__file__).parents[3] / "reports" / "published" / "2026-11-27-ladder")
+    (certificate,) = manifest.certificates.values()
+    text = text_of(certificates_report([certificate]), width=80)
+    heads = " ".join(line for line in text.splitlines() if line.startswith("fact "))
+    assert [name for name in certificate.boxes if f" {name} " not in heads] == []
 
 
 def test_levels_of_factors_are_never_broken_at_80_columns() -> None:
