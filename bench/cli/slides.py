@@ -17,6 +17,7 @@ from bench.cli.progress import waiting
 from bench.deck.figures import check_targets
 from bench.deck.formats import ALL, FORMATS, is_missing, read_formats, write_deck
 from bench.deck.history import HistoryBranch
+from bench.deck.pdf import pdf_notes
 from bench.deck.reading import deck_of
 from bench.render.figures.shown import choosing
 from bench.scenario.targets import split_labels
@@ -85,6 +86,8 @@ def slides(
             options = _again(template)
             deck = deck_of(paths or [], png=any(FORMATS[name].png for name in names), branch=history, options=options)
         files = write_deck(deck, place, names, template=template)
+    for line in pdf_notes(deck) if "pdf" in names else ():
+        note(line)
     shown = sum(not slide.hidden for slide in deck.slides) + 1
     backup = len(deck.slides) + 1 - shown
     print(f"{shown} slides{f' and {backup} backup slides' if backup else ''}: {deck.title}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bench.deck.slides import Deck, Rows, Slide
 from bench.deck.text import NO_BREAK, unbroken
+from bench.render.figures.font import text_notes
 from bench.render.figures.settings import styled
 from bench.render.palette import GRID, INK, MUTED
 
@@ -66,6 +67,14 @@ def write_pdf(deck: Deck, path: Path) -> None:
         file.finalize()
         file.close()
     path.write_bytes(buffer.getvalue())
+
+
+def pdf_notes(deck: Deck) -> tuple[str, ...]:
+    """What a reader of the file does not see as it was written: sentences; none when all is there."""
+    texts = [deck.title, deck.subtitle]
+    for slide in deck.slides:
+        texts += [slide.sentence, *slide.lines, slide.caveat, *(cell for row in slide.table or () for cell in row)]
+    return text_notes(texts, "deck.pdf")
 
 
 def _backend() -> Any:

@@ -12,8 +12,9 @@ MOST_LISTED: Final = 20
 
 # Whole ANSI sequences: removing only the escape character would leave "[31m".
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-# Control characters, and those that hide or reorder text, such as zero-width and bidirectional marks.
-_HIDING: Final = "\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+# Control characters, and those that hide or reorder text, such as zero-width and bidirectional marks. XML has no place
+# for the last two, which are no characters.
+_HIDING: Final = "\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
 _INVISIBLE: Final = re.compile(f"[\x00-\x1f{_HIDING}]")
 # JSON escapes what is below U+0020 in texts, and line breaks are part of its layout. Surrogates cannot be printed.
 _IN_JSON: Final = re.compile(f"[{_HIDING}\ud800-\udfff]")

@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 EMU_IN: Final = 914_400
 _EM: Final = 0.56
 """The mean width of a letter in ems, a little more than in bold Calibri and Arial. The font is the template's."""
+BOLD_EM: Final = 0.67
+"""The same of the wide bold font that LibreOffice takes where the template's is not installed."""
 _LINE: Final = 1.2
 """The height of a line in ems."""
 
@@ -43,20 +45,20 @@ class Area(NamedTuple):
         )
 
 
-def fitting_pt(paragraphs: Sequence[str], area: Area, *, most: float, least: float) -> float:
+def fitting_pt(paragraphs: Sequence[str], area: Area, *, most: float, least: float, em: float = _EM) -> float:
     """The largest size between the two, in whole points, at which the paragraphs fit; ``least`` when none does."""
     size = math.floor(most)
-    while size > least and height_of(paragraphs, area.width, size) > area.height:
+    while size > least and height_of(paragraphs, area.width, size, em) > area.height:
         size -= 1
     return max(float(size), least)
 
 
-def height_of(paragraphs: Sequence[str], width: int, pt: float) -> int:
+def height_of(paragraphs: Sequence[str], width: int, pt: float, em: float = _EM) -> int:
     """The height of paragraphs in a box of a width at a size, with the margins that a box has, EMU."""
-    return int((sum(lines_of(paragraph, width, pt) for paragraph in paragraphs) * _LINE * pt / 72 + 0.1) * EMU_IN)
+    return int((sum(lines_of(paragraph, width, pt, em) for paragraph in paragraphs) * _LINE * pt / 72 + 0.1) * EMU_IN)
 
 
-def lines_of(paragraph: str, width: int, pt: float) -> int:
+def lines_of(paragraph: str, width: int, pt: float, em: float = _EM) -> int:
     """The number of lines that a paragraph takes in a box of a width, EMU, at a size."""
-    letters = max(1, int((width / EMU_IN - 0.2) * 72 / (_EM * pt)))
+    letters = max(1, int((width / EMU_IN - 0.2) * 72 / (em * pt)))
     return max(1, math.ceil(len(paragraph) / letters))

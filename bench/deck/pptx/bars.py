@@ -11,8 +11,9 @@ from typing import Final
 from bench.deck.pptx.chart import Axis, Bars, Chart, Part
 from bench.deck.pptx.numbers import numbers_in, texts_in, unit_of
 from bench.render.figures.data import FigureData
+from bench.render.figures.first_start import PARTS
 from bench.render.figures.phases import colour_of_name
-from bench.render.palette import PALETTE
+from bench.render.palette import PALETTE, phase_colour
 
 _REORDERED: Final = "The parts have one order here. In some bars of the figure they have another one."
 
@@ -60,10 +61,16 @@ def _in_order(lists: Sequence[Sequence[str]]) -> tuple[str, ...]:
         return tuple(sorted(places, key=lambda part: sum(places[part]) / len(places[part])))
 
 
+def _known_colour(part: str) -> str | None:
+    """The colour that a part has in the figure: of a phase, or of a part of a first start."""
+    first = next((phase_colour(phase) for _, phase, name in PARTS if name == part), None)
+    return first or colour_of_name(part)
+
+
 def _part_colours(parts: Sequence[str]) -> dict[str, str]:
     """By part its colour: that of its phase, or one of its own that hardly depends on the other parts."""
     phases = [colour.light for name, colour in PALETTE.items() if name.startswith("p-")]
-    found = {part: colour for part in parts if (colour := colour_of_name(part)) is not None}
+    found = {part: colour for part in parts if (colour := _known_colour(part)) is not None}
     for part in parts:
         if part not in found:
             # crc32 is the same in every run, unlike hash().

@@ -10,7 +10,7 @@ from pptx.enum.shapes import PP_PLACEHOLDER as KIND
 from pptx.enum.text import MSO_AUTO_SIZE
 from pptx.util import Pt
 
-from bench.deck.pptx.area import EMU_IN, Area, fitting_pt, height_of
+from bench.deck.pptx.area import BOLD_EM, EMU_IN, Area, fitting_pt, height_of
 from bench.deck.pptx.layouts import Layout
 from bench.deck.slides import Rows
 from bench.deck.text import unbroken
@@ -47,7 +47,7 @@ class Page:
         title.text_frame.text = unbroken(sentence)
         own = _inherited_pt(self._layout.layout)
         area = Area(0, 0, int(title.width or self.area.width), int(title.height or EMU_IN))
-        size = fitting_pt([sentence], area, most=own, least=min(own, LEAST_TITLE_PT))
+        size = fitting_pt([sentence], area, most=own, least=min(own, LEAST_TITLE_PT), em=BOLD_EM)
         if size < own:
             _set_size(title.text_frame, size)
 

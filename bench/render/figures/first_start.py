@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-_PARTS: Final = (
+PARTS: Final = (
     ("fetch", "fetched", "fetch"),
     ("unpack", "unpacked", "unpack what is left"),
     ("start", "ready", "start"),
@@ -56,7 +56,7 @@ class _Bar:
     cell: Cell
     name: str
     lengths_ns: tuple[float, ...]
-    """As ``_PARTS``."""
+    """As ``PARTS``."""
     travelled_bytes: float
     kept_bytes: float
     whole_ns: float
@@ -114,7 +114,7 @@ def _bar_of(analysis: Analysis, cell: Cell) -> _Bar:
     return _Bar(
         cell=cell.model_copy(update={"factors": {k: v for k, v in cell.factors.items() if k != "cache"}}),
         name=without_level(cell),
-        lengths_ns=tuple(value("arrival", part, unit="ns") for part, *_ in _PARTS),
+        lengths_ns=tuple(value("arrival", part, unit="ns") for part, *_ in PARTS),
         whole_ns=math.inf if whole is None else whole.median.value,
         travelled_bytes=value("disk", "arrival", "travelled", unit="bytes"),
         kept_bytes=value("disk", "arrival", "kept", unit="bytes"),
@@ -132,7 +132,7 @@ def _sentence(bars: Sequence[_Bar]) -> str:
 
 def _data(bars: Sequence[_Bar]) -> Iterator[tuple[str, str, float]]:
     for bar in bars:
-        for length, (_, _, name) in zip(bar.lengths_ns, _PARTS, strict=True):
+        for length, (_, _, name) in zip(bar.lengths_ns, PARTS, strict=True):
             yield bar.name, name, length
 
 
@@ -140,7 +140,7 @@ def _draw_bars(axes: Axes, bars: Sequence[_Bar]) -> None:
     longest = max(bar.drawn_ns for bar in bars)
     for row, bar in enumerate(bars):
         begin = 0.0
-        for length, (_, phase, _) in zip(bar.lengths_ns, _PARTS, strict=True):
+        for length, (_, phase, _) in zip(bar.lengths_ns, PARTS, strict=True):
             axes.barh(row, length, left=begin, height=0.46, color=phase_colour(phase), edgecolor=MUTED, linewidth=0.5)
             if length >= _NAMED_FROM * longest:
                 text, colour = quantity(length, "ns"), text_colour_on_phase(phase)
@@ -166,10 +166,10 @@ def _legend(figure: Canvas) -> None:
     from matplotlib.patches import Patch  # noqa: PLC0415
 
     figure.legend(
-        handles=[Patch(color=phase_colour(phase), label=name) for _, phase, name in _PARTS],
+        handles=[Patch(color=phase_colour(phase), label=name) for _, phase, name in PARTS],
         loc="lower left",
         bbox_to_anchor=corner(figure),
-        ncol=len(_PARTS),
+        ncol=len(PARTS),
         fontsize=8.5,
         labelcolor=INK,
         handlelength=1.1,
@@ -179,7 +179,7 @@ def _legend(figure: Canvas) -> None:
 def _alt(bars: Sequence[_Bar]) -> str:
     parts = []
     for bar in bars:
-        named = zip(_PARTS, bar.lengths_ns, strict=True)
+        named = zip(PARTS, bar.lengths_ns, strict=True)
         lengths = ", ".join(f"{name} {quantity(length, 'ns')}" for (_, _, name), length in named)
         parts.append(f"{bar.name}: {lengths}; {bar.sizes}")
     return f"First start on a fresh host. {'. '.join(parts)}."

@@ -16,10 +16,12 @@ from bench.deck import formats
 from bench.deck.formats import FORMATS, Format, read_formats, write_deck
 from bench.deck.html import render_html
 from bench.deck.markdown import write_marp, write_quarto
-from bench.deck.pdf import write_pdf
+from bench.deck.pdf import pdf_notes, write_pdf
+from bench.deck.reading import deck_of
 from bench.deck.slides import Deck, Slide
 from bench.util.errors import ResultError, UsageError
 from bench.util.outputs import LISTING
+from tests.factories import DOCKER, HOSTILE, PROCESS, make_manifest, make_records, write_campaign
 
 TEXT = ("html", "pdf", "marp", "quarto")
 NASTY = "<script>alert(1)</script> --> {{x}} \"'& | `a`"
@@ -75,6 +77,35 @@ def test_the_policy_allows_the_one_script_and_no_request(deck: Deck) -> None:
     outside = [one for _, attributes in Page(text).tags for name, one in attributes.items() if name in ("src", "href")]
     assert all(one.startswith(("#", "data:")) for one in outside)
     assert not re.search(r"url\((?!#)", text)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_hostile_facts_of_a_host_are_text_in_every_format(tmp_path: Path) -> None:
+    hostile = f"{HOSTILE}\ufffe\uffff\x0b $x_1$ %n " + "W" * 400
+    manifest = make_manifest(("hello",), (PROCESS, DOCKER))
+    host = manifest.host | {"cpu_model": hostile, "kernel_release": hostile}
+    changed = {"host": host, "created_at": f"2031-02-03{hostile}", "boxbench": hostile, "notes": (hostile,)}
+    manifest = manifest.model_copy(update={**changed, "command": ("boxbench", "run", "hello", hostile)})
+    place = write_campaign(tmp_path / "campaign", manifest, make_records(manifest, (PROCESS, DOCKER)))
+    files = write_deck(deck_of([place]), tmp_path / "deck", tuple(FORMATS))
+    assert all(file.stat().st_size > 1000 for file in files)
+    for file in files:
+        content = file.read_bytes()
+        assert b"\x1b[31m" not in content
+        assert "\u202e".encode() not in content
+        assert b"<script>alert('box')" not in (content if file.suffix == ".html" else b"")
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures take most of the time, and have tests of their own."""
+    monkeypatch.setattr("bench.deck.campaign.campaign_figures", lambda *_arguments, **_named: ())
+
+
+def test_letters_that_the_font_of_a_pdf_lacks_are_named(nasty: Deck) -> None:
+    assert pdf_notes(nasty) == ()
+    (note,) = pdf_notes(replace(nasty, title="漢字"))
+    assert "has no 字 漢: deck.pdf shows a box in its place" in note
 
 
 def test_the_page_has_the_same_bytes_again(deck: Deck) -> None:

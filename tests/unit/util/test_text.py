@@ -6,7 +6,7 @@ import json
 
 from bench.util.text import plain, shortened, visible_json
 
-_HOSTILE = "a\x1b[31mb\x9bc\x85d\u202ee\u2066f\u200bg\ufeffh\x7fi\u2028j\ud800k <é> 漢 🦀"
+_HOSTILE = "a\x1b[31mb\x9bc\x85d\u202ee\u2066f\u200bg\ufeffh\x7fi\u2028j\ud800\ufffek <é> 漢 🦀"
 
 
 def test_json_is_the_same_value_and_hides_nothing() -> None:

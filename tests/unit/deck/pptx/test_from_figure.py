@@ -13,6 +13,7 @@ from bench.deck.pptx.curves import MOST_POINTS
 from bench.deck.pptx.from_figure import chart_of
 from bench.render.figures.base import Kind
 from bench.render.figures.data import Value
+from bench.render.figures.first_start import PARTS
 from bench.render.palette import phase_colour, target_colour
 from tests.unit.deck.pptx import made
 
@@ -89,6 +90,13 @@ def test_every_value_lies_within_the_limits_of_its_axis(ratios: list[float]) -> 
         assert chart.x.low * 0.999 <= point.x - point.minus
         assert point.x + point.plus <= chart.x.high * 1.001
     assert chart.x.low <= 1 <= chart.x.high
+
+
+def test_parts_of_a_first_start_have_the_colours_of_the_figure() -> None:
+    rows = [("docker", name, 1.0) for _, _, name in PARTS]
+    chart = chart_of(made.figure("stacked", made.STACKED, rows))
+    assert isinstance(chart, Bars)
+    assert {part.name: part.colour for part in chart.parts} == {name: phase_colour(phase) for _, phase, name in PARTS}
 
 
 def test_stacked_bars_have_their_parts_in_the_order_that_all_share() -> None:
