@@ -16,10 +16,12 @@ from bench.deck.drawn import with_room
 from bench.deck.made import file_digest, picture_slide, repeat_slide
 from bench.deck.sentences import comparison_sentence, holding_sentence
 from bench.deck.slides import LINES, Rows, Slide, Source
-from bench.deck.text import first_clauses, fitted_rows, key_of, paragraphs, shortened
+from bench.deck.text import LONGEST, first_clauses, fitted_rows, key_of, paragraphs, shortened
+from bench.plan.trials import Cell
 from bench.records.campaign import RECORDS
-from bench.render.content import Section, View
+from bench.render.content import BoxRow, Section, View
 from bench.render.figures import Figure, campaign_figures
+from bench.render.figures.shown import chosen
 from bench.render.sections.certificate import NONE, NOT_EQUAL, CertificateView
 from bench.render.sections.headline import accel_warning, between
 from bench.render.text import clean
@@ -51,6 +53,8 @@ _FIRST: Final = (
     "ratios",
 )
 """Kinds that a deck takes first where it has no room for all. Others are backup: every boot, and how they spread."""
+_MOST_NAMES: Final = 150
+"""Characters of a list of boxes. Of a longer one some are named."""
 _BACKUP: Final = ("samples", "blocks", "ecdf")
 
 
@@ -76,7 +80,7 @@ class _Part:
         """What was compared, how much of it was measured, and on which host."""
         how = "Measured" if not self.view.made else self.view.made.capitalize()
         return (
-            shortened(_compared(self.view)),
+            _compared(self.analysis, self.view),
             f"{how}: {self.view.extent.partition(' (')[0]}, {clean(self.analysis.manifest.created_at[:10])}.",
             shortened(f"Host: {_host(self.analysis) or 'nothing is known of it'}."),
         )
@@ -141,15 +145,28 @@ def _question(part: _Part) -> Slide:
     )
 
 
-def _compared(view: View) -> str:
-    """``Compared: process, docker.``, and which boxes have no measured boot yet."""
+def _compared(analysis: Analysis, view: View) -> str:
+    """``Compared: process, docker.``; of a choice which boxes are shown, and how many others were measured."""
     rows = [row for section in view.sections for row in section.rows]
+    every = dict.fromkeys(clean(row.cell.box) for row in rows)
+    kept = {clean(cell.box) for section in view.sections for cell in chosen(analysis, section.name)}
+    shown = [box for box in every if box in kept]
+    if len(shown) == len(every):
+        return shortened(_ran(rows))
+    rest = f" Measured and not shown: {len(every) - len(shown)} of {len(every)} boxes."
+    return shortened(f"Shown: {', '.join(shown)}.", LONGEST - len(rest)) + rest
+
+
+def _ran(rows: Sequence[BoxRow]) -> str:
+    """Which boxes have measured boots, and which have none yet."""
     ran = list(dict.fromkeys(clean(row.cell.box) for row in rows if row.boots != "0"))
     without = [box for box in dict.fromkeys(clean(row.cell.box) for row in rows) if box not in ran]
     if not rows:
         return "Nothing is compared."
     if len(ran) > 1:
         said = f"Compared: {', '.join(ran)}."
+        if len(said) > _MOST_NAMES:
+            said = f"Compared: {len(ran)} boxes, among them {', '.join((*ran[:3], ran[-1]))}."
     else:
         said = f"Only {ran[0]} has measured boots." if ran else "No box has a measured boot yet."
     return f"{said} Without one: {', '.join(without)}." if without else said
@@ -200,10 +217,10 @@ def _caveat(part: _Part, section: Section) -> str:
 def _answer(part: _Part, section: Section, figures: Mapping[str, Figure]) -> Slide:
     """The answer with its interval; the picture is what the sentence is about."""
     analysis, answer = part.analysis, section.answer
-    sentence, kinds = _sentence(analysis, section)
+    sentence, kinds = _sentence(analysis, section, figures)
     sentence = _named(part, section, sentence)
     figure = next((figures[kind] for kind in kinds if kind in figures), None)
-    lines = tuple(_costs(analysis, section)) if answer.pair else ()
+    lines = tuple(_costs(analysis, section)) if _pair(analysis, section) else ()
     told = paragraphs(answer.text, answer.shape, *lines, *section.notes)
     key = key_of(section.name, "answer")
     if figure is not None:
@@ -221,11 +238,19 @@ def _answer(part: _Part, section: Section, figures: Mapping[str, Figure]) -> Sli
     )
 
 
-def _sentence(analysis: Analysis, section: Section) -> tuple[str, tuple[str, ...]]:
+def _pair(analysis: Analysis, section: Section) -> tuple[Cell, Cell] | None:
+    """The boxes that the answer is about; None when there are none, or one of them is not to be shown."""
+    pair = section.answer.pair
+    return pair if pair is not None and set(pair) <= set(chosen(analysis, section.name)) else None
+
+
+def _sentence(analysis: Analysis, section: Section, figures: Mapping[str, Figure]) -> tuple[str, tuple[str, ...]]:
     """The answer in one sentence, and the kinds of figures that show it, the best first."""
     scenario = analysis.scenario(section.name)
-    pair = section.answer.pair
-    costs = marginal_costs(analysis, section.name)
+    pair = _pair(analysis, section)
+    shown = chosen(analysis, section.name)
+    boxes = {cell.box for cell in shown}
+    costs = [cost for cost in marginal_costs(analysis, section.name) if cost.cell.box in boxes]
     if costs:
         return holding_sentence(costs), ("slope", "ratios")
     exercise = exercise_headline(scenario)
@@ -235,6 +260,9 @@ def _sentence(analysis: Analysis, section: Section) -> tuple[str, tuple[str, ...
         if found is not None and found.ratio is not None and found.ratio.value is not None:
             return comparison_sentence(found), kinds
     ended = [row for row in section.rows if row.boots != "0"]
+    if len(shown) < len(section.rows) and "ratios" in figures:
+        # The boxes of the answer are not among the chosen ones.
+        return f"{figures['ratios'].title}.", ("ratios",)
     if not ended:
         return f"No measured boot of {section.name} has ended yet.", ()
     if section.answer.emulated:
@@ -244,7 +272,7 @@ def _sentence(analysis: Analysis, section: Section) -> tuple[str, tuple[str, ...
 
 def _costs(analysis: Analysis, section: Section) -> Iterator[str]:
     """The ratios of time, memory and CPU of the pair that the answer is about."""
-    pair = section.answer.pair
+    pair = _pair(analysis, section)
     if pair is None:
         return
     for metric in (headline(analysis.scenario(section.name)), memory_metric(pair[0]), CPU):

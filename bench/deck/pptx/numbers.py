@@ -85,12 +85,20 @@ def error_of(row: Row, limits: tuple[float | None, float | None]) -> tuple[float
 def limits_of(values: Sequence[float], base: float | None) -> tuple[float | None, float | None]:
     """First and last value of an axis. A logarithmic one begins and ends at a power of its base, around all values."""
     if base is None:
-        return (0.0 if min(values) >= 0 else None), None
+        return (0.0 if min(values) >= 0 else None), _rounded_up(max(values))
     positive = [value for value in values if value > 0]
     # The small amount keeps a value that is a power of the base, but for rounding, from widening the axis.
     low = math.floor(math.log(min(positive), base) + 1e-9)
     high = math.ceil(math.log(max(positive), base) - 1e-9)
     return base**low, base ** max(high, low + 1)
+
+
+def _rounded_up(value: float) -> float | None:
+    """The end of a linear axis. Programs choose it by the points alone, and cut error bars off."""
+    if value <= 0:
+        return None
+    step = math.pow(10, math.floor(math.log10(value))) / 2
+    return math.ceil(value / step * (1 - 1e-9)) * step
 
 
 def texts_in(data: FigureData, name: str) -> list[str]:

@@ -50,6 +50,17 @@ def test_the_first_slide_says_what_was_measured_where_and_when(deck: Deck) -> No
     assert host == "Host: AMD EPYC 9R14, kernel 6.18.5, fingerprint 5f1d0c2ab877."
 
 
+@pytest.mark.usefixtures("no_figures")
+def test_a_deck_of_chosen_boxes_speaks_of_no_other(campaign: Path) -> None:
+    every = {slide.key: slide for slide in deck_of([campaign], png=False).slides}
+    with choosing(("process", "libvirt")):
+        some = {slide.key: slide for slide in deck_of([campaign], png=False).slides}
+    assert some["question"].lines[0] == "Shown: process, libvirt/tcg. Measured and not shown: 1 of 3 boxes."
+    assert "not shown" not in every["question"].lines[0]
+    for text in (some["hello-answer"].sentence, *some["hello-answer"].lines):
+        assert "docker" not in text
+
+
 def _pairs(slide: Slide) -> dict[str, str]:
     """The table of a slide that has two columns."""
     return {row[0]: row[1] for row in slide.table or ()}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bench.deck.pptx.chart import Bars, Points
 from bench.deck.pptx.curves import MOST_POINTS
 from bench.deck.pptx.from_figure import chart_of
+from bench.deck.pptx.numbers import limits_of
 from bench.render.figures.base import Kind
 from bench.render.figures.data import Value
 from bench.render.figures.first_start import PARTS
@@ -90,6 +91,12 @@ def test_every_value_lies_within_the_limits_of_its_axis(ratios: list[float]) -> 
         assert chart.x.low * 0.999 <= point.x - point.minus
         assert point.x + point.plus <= chart.x.high * 1.001
     assert chart.x.low <= 1 <= chart.x.high
+
+
+def test_a_linear_axis_has_room_for_error_bars() -> None:
+    for largest, end in ((0.9, 0.9), (1.0, 1.0), (317.0, 350.0), (540.0, 550.0), (5000.0, 5000.0)):
+        assert limits_of([0.0, largest], None) == (0.0, pytest.approx(end))
+    assert limits_of([-2.0, -1.0], None) == (None, None)
 
 
 def test_parts_of_a_first_start_have_the_colours_of_the_figure() -> None:
