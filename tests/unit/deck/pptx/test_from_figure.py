@@ -95,7 +95,9 @@ def test_every_value_lies_within_the_limits_of_its_axis(ratios: list[float]) -> 
 
 def test_a_linear_axis_has_room_for_error_bars() -> None:
     for largest, end in ((0.9, 0.9), (1.0, 1.0), (317.0, 350.0), (540.0, 550.0), (5000.0, 5000.0)):
-        assert limits_of([0.0, largest], None) == (0.0, pytest.approx(end))
+        low, high = limits_of([0.0, largest], None)
+        assert low == 0.0
+        assert high == pytest.approx(end)
     assert limits_of([-2.0, -1.0], None) == (None, None)
 
 
