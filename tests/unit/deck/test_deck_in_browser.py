@@ -127,6 +127,18 @@ def test_the_notes_window_follows_and_leads(browser: Chromium, file: Path, deck:
     assert opened.errors == []
 
 
+def test_tables_of_the_notes_window_have_the_letters_of_the_slide(browser: Chromium, file: Path, deck: Deck) -> None:
+    number = next(at for at, slide in enumerate(deck.slides, start=2) if slide.table is not None)
+    opened = browser.open(file, height=720, fragment=f"#{number}")
+    with opened.page.expect_popup() as waiting:
+        opened.page.keyboard.press("s")
+    share = """at => {
+      const cell = document.querySelector(at + " .face td");
+      return parseFloat(getComputedStyle(cell).fontSize) / cell.closest(".face").clientWidth;
+    }"""
+    assert waiting.value.evaluate(share, "#view") == pytest.approx(opened.page.evaluate(share, ".now"), rel=0.05)
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 1080), (1024, 768)])
 def test_nothing_is_cut_from_a_slide(browser: Chromium, file: Path, deck: Deck, width: int, height: int) -> None:
     opened = browser.open(file, width=width, height=height)
