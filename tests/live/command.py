@@ -74,13 +74,21 @@ class Command:
         return {text for text in found if in_ci() or _CAMPAIGN.search(text)}
 
 
+def _link(source: str, place: str) -> None:
+    """A hard link, or a copy on another file system."""
+    try:
+        os.link(source, place)
+    except OSError:
+        shutil.copy2(source, place)
+
+
 def linked_cache(directory: Path, *kinds: str) -> None:
     """Make a cache with these kinds of entries of the session's, where it has them. No link to a cache is pruned."""
     directory.mkdir(mode=0o700)
     for kind in kinds:
         if (cache_dir() / kind).is_dir():
             hidden = shutil.ignore_patterns(".*")
-            shutil.copytree(cache_dir() / kind, directory / kind, copy_function=os.link, ignore=hidden)
+            shutil.copytree(cache_dir() / kind, directory / kind, copy_function=_link, ignore=hidden)
             (directory / kind).chmod(0o700)
 
 
