@@ -143,9 +143,9 @@ def _struck_twice(boxbench: Command, made: Path, name: str) -> bool:
 
     words = ("-t", "process", "-m", "endpoint.ready", "--seed", "3", "--threshold", "endpoint.ready=0.01%")
     asked = ("gate", "compare", made, f"{made}/", *words, "--screening-blocks", "5", "-b", "6", "-o", name)
-    if strike(signal.SIGKILL, "screening", *asked) != -signal.SIGKILL:
-        return False
-    if (boxbench.cwd / name / "confirmation" / RECORDS).exists():
+    code = strike(signal.SIGKILL, "screening", *asked)
+    assert code in (-signal.SIGKILL, *VERDICTS), (boxbench.cwd / "stderr").read_text()
+    if code != -signal.SIGKILL or (boxbench.cwd / name / "confirmation" / RECORDS).exists():
         return False
     code = strike(signal.SIGINT, "confirmation", "resume", name)
     assert code in (ExitCode.INTERRUPTED, *VERDICTS), (boxbench.cwd / "stderr").read_text()
