@@ -63,7 +63,10 @@ FILES: Final = {
 }
 
 
-@pytest.fixture(params=sorted(set(EVERY_TARGET) - (WHOLE_SYSTEMS - ASKED_FOR)))
+WHOLE_CONTRACT: Final = sorted(set(EVERY_TARGET) - (WHOLE_SYSTEMS - ASKED_FOR))
+
+
+@pytest.fixture(params=WHOLE_CONTRACT)
 def name(request: pytest.FixtureRequest, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of a target that this host can run; the test is skipped on hosts that cannot."""
     target: str = request.param
@@ -232,7 +235,13 @@ NEVER: Final = {
 }
 
 
-@pytest.mark.parametrize("when", sorted(NEVER))
+# The agent reads what a box writes to see whether it is ready, or it does not: the same agent in every box.
+CRASHES: Final = [(name, "log") for name in WHOLE_CONTRACT] + [
+    (name, "tcp") for name in ("process", "docker", "libvirt")
+]
+
+
+@pytest.mark.parametrize(("name", "when"), CRASHES, indirect=["name"])
 def test_a_crash_is_kept_to_its_last_word(name: str, when: str, lab: Lab, loaded: LoadedScenario) -> None:
     """Agent and engines copy what a box writes, and are still at it when the end has been told."""
     trialed = lab.run(name, doing(loaded, f"busybox seq {LINES}; exit 7", ready=NEVER[when]))
