@@ -23,6 +23,7 @@ from bench.util import cache
 
 _MEMORY_MARGIN: Final = 2
 """A second box begins only while the available memory is so many times that of both boxes. The first may still grow."""
+_LOCKS_ITS_DISK: Final = "uml"
 
 Say = Callable[[str], None]
 
@@ -56,8 +57,7 @@ class Inspections:
         Raises:
             NotReadyError: a box did not become ready, or its agent did not answer.
         """
-        # Guests take longest. Every process takes the locks of cache entries in this order.
-        self._waiting = sorted(self.wanted, key=lambda one: (not has_own_kernel(one.setting.target.name), one.key))
+        self._waiting = sorted(self.wanted, key=_rank)
         while self._waiting:
             self._inspect(self._waiting.pop(0), self._inspect_others)
             if self._error is not None:
@@ -85,6 +85,16 @@ class Inspections:
                 self._inspect(replace(second, setting=replace(second.setting, cpus=cpus)), lambda _one, _ended: None)
             except Exception as error:  # it is not the first box's, whose trial would take it for its own
                 self._error = error
+
+
+def _rank(one: Wanted) -> tuple[bool, bool, str]:
+    """Guests come first, since they take longest. Every process takes the locks of cache entries in this order.
+
+    User-mode Linux is the last guest. It locks the disk from which all guests of an image begin, and QEMU refuses to
+    begin while another process has such a lock. User-mode Linux begins beside a QEMU that runs.
+    """
+    name = one.setting.target.name
+    return (not has_own_kernel(name), name == _LOCKS_ITS_DISK, one.key)
 
 
 def _other_cpus(first: Setting, second: Setting) -> tuple[int, ...] | None:

@@ -95,6 +95,14 @@ def test_while_a_guest_hashes_the_other_boxes_are_inspected_on_another_cpu(lab: 
     ]
 
 
+def test_qemu_never_begins_beside_user_mode_linux_which_locks_their_disk(lab: Lab) -> None:
+    # By their keys alone user-mode Linux would begin before vmm.
+    lab.run("docker", "vmm", "uml", "libvirt")
+    begun = [line.split()[1] for line in lab.log if line.startswith("begin")]
+    assert begun == ["libvirt", "vmm", "uml", "docker"]
+    assert lab.log.index("end vmm") < lab.log.index("begin uml on 1")
+
+
 def test_once_the_first_has_its_digest_the_next_one_is_the_first(lab: Lab) -> None:
     lab.digests_after = 1
     lab.run("libvirt", "docker", "process", "microvm")
