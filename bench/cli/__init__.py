@@ -13,6 +13,7 @@ from typing import Any, Final
 import typer
 
 from bench.cli.completion import prepare_completion
+from bench.cli.encoding import allow_every_character
 from bench.cli.messages import complain, note
 from bench.cli.program import PANELS, make_program
 from bench.cli.workflow import safe_output
@@ -36,6 +37,7 @@ _WITHOUT_BOXES: Final = frozenset(
 def main() -> None:
     """Run the command line. An expected error is printed as one paragraph and ends with its exit code."""
     warnings.showwarning = _show_warning
+    allow_every_character()
     with safe_output(), ended_by_signals(_note_signal):
         _main()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from bench.cli.encoding import ascii_json, holds_every_character
 from bench.cli.workflow import apart_in_json, under_runner
 from bench.util.text import visible_json
 
@@ -24,4 +25,5 @@ def print_json(value: Any) -> None:
 def print_json_text(text: str) -> None:
     """Print JSON. Its texts can move, colour or hide nothing on a terminal, nor be commands to GitHub's runner."""
     shown = visible_json(text)
+    shown = shown if holds_every_character() else ascii_json(shown)
     print(apart_in_json(shown) if under_runner() else shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from bench import cli
+from bench.cli.console import print_json
 from bench.cli.messages import complain
 from bench.cli.program import make_program
 from bench.history.store import DirectoryStore, add_line
@@ -227,6 +229,22 @@ def test_an_export_goes_to_the_file_that_is_there(
         assert Path(file).read_text(encoding="utf-8").startswith("campaign,")
     assert call(monkeypatch, "export", "c", "-f", "csv", "-o", "/dev/full") == ExitCode.USAGE
     assert "/dev/full cannot be written: No space left on device" in capsys.readouterr().err
+
+
+def test_a_locale_without_our_characters_shows_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    assert call(monkeypatch, "published", "-t", "docker") == ExitCode.OK
+    assert b"start: from a request until something in the box has run" in raw.getvalue()
+    assert b"?" in raw.getvalue()
+
+
+def test_json_is_the_same_value_in_a_locale_without_its_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="latin-1"))
+    print_json({"é→": "🦀 \\ ×"})
+    sys.stdout.flush()
+    assert json.loads(raw.getvalue().decode("ascii")) == {"é→": "🦀 \\ ×"}
 
 
 @pytest.mark.parametrize("words", [("--version",), ("schema",), ("published",)])
