@@ -37,9 +37,17 @@ _WITHOUT_BOXES: Final = frozenset(
 def main() -> None:
     """Run the command line. An expected error is printed as one paragraph and ends with its exit code."""
     warnings.showwarning = _show_warning
+    _open_missing_streams()
     allow_every_character()
     with safe_output(), ended_by_signals(_note_signal):
         _main()
+
+
+def _open_missing_streams() -> None:
+    """Send nowhere what would go to a stream that the caller has closed. Else errors would go to standard output."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open("/dev/null", "w", encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def _main() -> None:

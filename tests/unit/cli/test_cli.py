@@ -231,6 +231,17 @@ def test_an_export_goes_to_the_file_that_is_there(
     assert "/dev/full cannot be written: No space left on device" in capsys.readouterr().err
 
 
+def test_a_stream_that_is_closed_gets_nothing_and_neither_does_the_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for stream, words, code in (("stdout", ("--version",), ExitCode.OK), ("stderr", ("fly",), ExitCode.USAGE)):
+        with monkeypatch.context() as closed:
+            closed.setattr(sys, stream, None)
+            assert call(closed, *words) == code
+            getattr(sys, stream).close()
+        assert capsys.readouterr() == ("", "")
+
+
 def test_a_locale_without_our_characters_shows_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
