@@ -137,6 +137,10 @@ def make_table(
             f"campaign {manifest.id}: all medians lie beyond the limit, since boots failed or timed out",
             hint="`boxbench report DIR` gives the reasons; the formats csv and parquet can hold failed boots",
         )
+    if not analysis.records:
+        raise ExportError(
+            f"campaign {manifest.id} has no record", hint="`boxbench resume DIR` runs the trials that remain"
+        )
     if not found:
         renamed = "".join(f"{one} is called {now} now; " for one in metrics if (now := present_name(one)) is not None)
         listed = "`boxbench report DIR --json` lists its metrics; --metric takes patterns such as 'endpoint.*'"

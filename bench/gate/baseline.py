@@ -14,7 +14,7 @@ from bench.gate.sides import side_name
 from bench.instructions.model import FILE, read_instructions
 from bench.records.campaign import read_campaign
 from bench.records.manifest import MANIFEST, Manifest
-from bench.util.errors import RecordError, UsageError
+from bench.util.errors import CampaignError, UsageError
 from bench.util.paths import exists, is_file
 
 
@@ -26,7 +26,7 @@ def read_baseline(path: Path, *, here: str) -> Boots:
     Raises:
         NotComparableError: it was measured on another host, or no box ran for it.
         UsageError: it holds counts of instructions.
-        CampaignError, RecordError: not a campaign directory.
+        CampaignError: not a campaign directory.
     """
     # A gate keeps its campaigns one level down, and confirmation has only the cells that screening did not settle.
     stages = [path / stage for stage in STAGES if exists(path / RESULT) and exists(path / stage / MANIFEST)]
@@ -89,7 +89,7 @@ def _refuse_counts(path: Path) -> None:
         try:
             if is_file(place) and read_instructions(place):
                 break
-        except RecordError:
+        except CampaignError:
             continue
     else:
         return

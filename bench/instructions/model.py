@@ -14,7 +14,7 @@ from bench.records import results
 from bench.scenario import target_table
 from bench.scenario.fields import Int64
 from bench.scenario.validation import first_problem
-from bench.util.errors import RecordError
+from bench.util.errors import CampaignError
 from bench.util.nofollow import read_regular
 from bench.util.result_file import write_result_file
 
@@ -141,17 +141,19 @@ def write_instructions(path: Path, counted: Instructions) -> None:
 
 
 def read_instructions(path: Path) -> Instructions:
-    """Read a file, or ``instructions.json`` in a directory. Raises RecordError."""
+    """Read a file, or ``instructions.json`` in a directory. Raises CampaignError."""
     file = path / FILE if path.is_dir() else path
     try:
-        return Instructions.model_validate_json(read_regular(file))
+        # A file that the user names may be a link. A directory may come from elsewhere.
+        content = path.read_bytes() if file is path else read_regular(file)
+        return Instructions.model_validate_json(content)
     except OSError as error:
-        raise RecordError(
+        raise CampaignError(
             f"{file} cannot be read: {error.strerror}",
             hint="`boxbench instructions` prints the directory that it wrote",
         ) from None
     except ValidationError as error:
-        raise RecordError(
+        raise CampaignError(
             f"{file} is not a file of counts: {first_problem(error)}",
             hint="name a file that `boxbench instructions` wrote",
         ) from None

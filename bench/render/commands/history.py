@@ -118,10 +118,14 @@ def _cells(change: Change) -> tuple[str, ...]:
     return clean(series.cell), Metric(series.metric).label, change.commits, before, after, format_change(change)
 
 
+def _commits(count: int) -> str:
+    return f"{count} commit{'' if count == 1 else 's'}"
+
+
 def _steady(series: Series) -> tuple[str, ...]:
     finite = [value for value in series.values if math.isfinite(value)]
     last = quantity(finite[-1], Metric(series.metric).unit) if finite else "–"
-    return clean(series.cell), Metric(series.metric).label, f"{len(series.values)} commits", "", last, ""
+    return clean(series.cell), Metric(series.metric).label, _commits(len(series.values)), "", last, ""
 
 
 def _steadiness(series: Series) -> str:

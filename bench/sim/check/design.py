@@ -79,7 +79,7 @@ def lower_half(present: Collection[int]) -> Levels:
     ordered = sorted(set(present))
     if len(ordered) < 2:
         raise UsageError(
-            f"there is one level only, of {_listed(present)} boxes, so none is left to score",
+            f"there is one level only ({_listed(present)}), so none is left to score",
             hint="measure storms of several sizes, for example `concurrency: [1, 2, 4, 8]`",
         )
     return levels_up_to(ordered[(len(ordered) - 1) // 2], present)

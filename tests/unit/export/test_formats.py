@@ -226,6 +226,12 @@ def table_rows(export: Export) -> list[dict[str, Any]]:
     return rows
 
 
+def test_a_campaign_without_a_record_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"campaign \w+ has no record") as caught:
+        export_from(write_campaign(tmp_path / "c", make_manifest(), []), "csv")
+    assert "boxbench resume" in caught.value.hint
+
+
 def test_a_metric_nobody_has_is_an_error(campaign: Path) -> None:
     with pytest.raises(ExportError, match="no value of energy"):
         make_table(*_read(campaign), metrics=["energy.*"])

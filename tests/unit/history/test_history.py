@@ -6,6 +6,7 @@ import json
 import math
 import os
 import random
+import re
 from datetime import date
 from pathlib import Path
 
@@ -320,6 +321,12 @@ def test_page_terminal_and_json_agree(tmp_path: Path) -> None:
     assert found["series"][0]["changes"][0]["range"] == checked.changes[0].commits
     assert "<script" not in page
     assert page.count("<svg") == 1
+
+
+def test_one_commit_is_no_plural() -> None:
+    console = Console(record=True, width=120)
+    console.print(view_history(check_lines(make_history(STEP)[:1], today=TODAY), everything=True))
+    assert re.search(r"\b1 commit\b(?!s)", console.export_text())
 
 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from bench.instructions.model import (
 from bench.instructions.verdict import LEVEL, CountOutcome, compare_all, compare_counts, doubt, ratio_limits
 from bench.plan.trials import Cell
 from bench.render.commands.instructions import exit_code, write_files
-from bench.util.errors import ExitCode, RecordError, ResultError
+from bench.util.errors import CampaignError, ExitCode, ResultError
 
 
 def _count(*totals: int, key: str = "runc", **inputs: str) -> Count:
@@ -231,7 +231,7 @@ def test_a_count_that_no_guest_can_have_is_no_count(tmp_path: Path, changes: dic
     counted = Instructions(scenario="hello", question="?", runs=1, counts=(once(_count(12)),)).model_dump(mode="json")
     counted["counts"][0] |= changes
     (tmp_path / "instructions.json").write_text(json.dumps(counted), encoding="utf-8")
-    with pytest.raises(RecordError, match=words):
+    with pytest.raises(CampaignError, match=words):
         read_instructions(tmp_path)
 
 
@@ -254,10 +254,18 @@ def test_files_are_read_as_they_were_written(tmp_path: Path) -> None:
     write_instructions(tmp_path / "instructions.json", counted)
     assert read_instructions(tmp_path) == counted
     (tmp_path / "instructions.json").write_bytes(b"\xff\xfe")
-    with pytest.raises(RecordError, match="is not a file of counts"):
+    with pytest.raises(CampaignError, match="is not a file of counts"):
         read_instructions(tmp_path)
     (tmp_path / "instructions.json").write_text('{"runs": 1}')
-    with pytest.raises(RecordError, match="scenario: is missing"):
+    with pytest.raises(CampaignError, match="scenario: is missing"):
         read_instructions(tmp_path)
-    with pytest.raises(RecordError, match="cannot be read"):
+    with pytest.raises(CampaignError, match="cannot be read") as caught:
         read_instructions(tmp_path / "nowhere")
+    assert caught.value.exit_code is ExitCode.USAGE, "a file that the command line names is wrong"
+
+
+def test_a_file_of_counts_that_the_user_names_may_be_a_link(tmp_path: Path) -> None:
+    counted = Instructions(scenario="hello", question="?", runs=1, counts=(_count(12),))
+    write_instructions(tmp_path / "stored", counted)
+    (tmp_path / "latest").symlink_to("stored")
+    assert read_instructions(tmp_path / "latest") == counted

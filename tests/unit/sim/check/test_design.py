@@ -111,7 +111,7 @@ def test_halves_and_limits() -> None:
     [
         (lambda: levels_up_to(8, [1, 2, 8]), "no level is larger than 8"),
         (lambda: levels_up_to(1, [2, 8]), "no level is smaller than 1"),
-        (lambda: lower_half([4]), "one level only"),
+        (lambda: lower_half([4]), r"one level only \(4\), so none"),
         (lambda: Levels(fit=frozenset({1, 2}), score=frozenset({2})), "level 2 is to be fitted and scored"),
         (lambda: by_levels(measured(), Levels(fit=frozenset({3})), Levels()), "storms of 3 boxes were not measured"),
         (lambda: by_levels(measured(), lower_half([1, 2]), Levels(fit=frozenset({5}))), "memory of 5 boxes"),
