@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -174,7 +175,7 @@ def _inverse(ratio: RatioEstimate) -> RatioEstimate:
         ratio,
         value=None if ratio.value is None else _over(ratio.value),
         interval=Interval(_over(limits.high), _over(limits.low), limits.level),
-        block_ratios=tuple(map(_over, ratio.block_ratios)),
+        block_ratios=array("d", map(_over, ratio.block_ratios)),
     )
 
 

@@ -92,7 +92,7 @@ class RatioEstimate:
     interval: Interval
     n: int
     dropped: int = 0
-    block_ratios: tuple[float, ...] = ()
+    block_ratios: Sequence[float] = ()
 
 
 @dataclass(frozen=True)

@@ -249,7 +249,8 @@ class Pool:
                 mine = self.cells[key] = CellColumns(columns.cell, columns.source, self._most_sampled)
             mine.join(columns, len(self._records))
         self._deviating.join(part.seen)
-        self._records.extend(part.records)
+        # What is kept of a record shares parts with the manifest. What came from another process does not yet.
+        self._records.extend(part.records if self._keep is None else map(self._keep, part.records))
 
     def records(self) -> tuple[Record, ...]:
         """What was kept of them, with a doubt for each fact that differs from the certificate."""
