@@ -428,10 +428,10 @@ def test_a_registry_that_has_ended_is_named_and_started_again(order: Order, mark
         patch.setattr(module, "packed", lambda file, _content: file)
         patch.setattr(module, "fetch", broken)
         with target.provision(order) as box:
-            with pytest.raises(LaunchError, match=r"^curl ended with 18$"):
+            with pytest.raises(LaunchError, match=r"(?m)^curl ended with 18$"):
                 box.start()
             registry.ended = "the registry has ended"
-            with pytest.raises(LaunchError, match=r"^the registry has ended, so: curl ended with 18$"):
+            with pytest.raises(LaunchError, match=r"(?m)^the registry has ended, so: curl ended with 18$"):
                 box.start()
     assert registry.starts == 1
 
