@@ -82,7 +82,7 @@ def instructions(
     limit = _parse_band(band)
     base = None if against is None else read_instructions(against)
     refuse_taken(out)
-    (loaded,) = load([scenario], given=given)
+    (loaded,) = load([scenario], given=given, other_boxes=True)
     directory = out or default_out((loaded,), "instructions-")
     request = CountRequest(
         loaded=loaded,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def load(
     starts: bool = True,
     workload: str | None = None,
     given: Given = NOTHING_GIVEN,
+    other_boxes: bool = False,
 ) -> tuple[LoadedScenario, ...]:
     """Load scenarios by name or path, with the changes that the options ask for; generate them for images.
 
@@ -38,12 +40,13 @@ def load(
         workload: a scenario or an image whose workload all of them run in place of their own; see
             ``with_workload_of``. With an image the targets are those of the first scenario.
         given: what is said about the image.
+        other_boxes: the command has boxes of its own in place of the scenario's.
 
     Raises:
         ScenarioError, UsageError: a scenario or an option is wrong.
         BoxbenchError: as ``scenario_for``, of what is no scenario.
     """
-    labels = split_labels(targets) if targets is not None else None
+    labels = None if targets is None else split_labels(targets)
     subjects = _subjects([*names, *([] if workload is None else [workload])], given)
     _read_all_first(subjects, given)
 
@@ -51,18 +54,16 @@ def load(
         subject = subjects[name]
         if subject is None:
             return tuple(load_scenario(path) for path in scenarios_named(name))
-        return (_generated(subject, given, only, blocks, no_root_control=no_root_control, look=starts),)
+        return (_generated(subject, given, _Said(only, blocks, no_root_control, other_boxes), look=starts),)
 
     loaded = tuple(one for name in names for one in read(name))
-    if workload is not None and subjects[workload] is None:
-        loaded = tuple(with_workload_of(one, load_scenario(find_scenario(workload))) for one in loaded)
-    elif workload is not None:
+    if workload is not None:
         # An image has no targets of its own, and not every target can do what a design asks for.
-        designed = tuple(spec.label for spec in loaded[0].scenario.targets)
-        (other,) = read(workload, labels or designed)
+        designed = labels or tuple(spec.label for spec in loaded[0].scenario.targets)
+        is_image = subjects[workload] is not None
+        other = read(workload, designed)[0] if is_image else load_scenario(find_scenario(workload))
         loaded = tuple(with_workload_of(one, other) for one in loaded)
-    size = _profile(profile, loaded)
-    chosen = tuple(narrowed(one, blocks=blocks, targets=labels, profile=size) for one in loaded)
+    chosen = tuple(narrowed(one, blocks=blocks, targets=labels, profile=_profile(profile, loaded)) for one in loaded)
     chosen = tuple(map(without_root_control, chosen)) if no_root_control else chosen
     _tell_of_other_baselines(loaded, chosen)
     # Programs of targets that the command line names are the user's own choice.
@@ -102,19 +103,22 @@ def _tell_of_other_baselines(asked: tuple[LoadedScenario, ...], chosen: tuple[Lo
             note(f"{after.scenario.name}: its baseline {was} is not among the targets. {now} is the baseline.")
 
 
-def _generated(
-    subject: Subject,
-    given: Given,
-    labels: tuple[str, ...] | None,
-    blocks: int | None,
-    *,
-    no_root_control: bool,
-    look: bool,
-) -> LoadedScenario:
+@dataclass(frozen=True)
+class _Said:
+    """What the command line says of the boxes of an image."""
+
+    labels: tuple[str, ...] | None
+    blocks: int | None
+    no_root_control: bool
+    other_boxes: bool
+
+
+def _generated(subject: Subject, given: Given, said: _Said, *, look: bool) -> LoadedScenario:
     # Where only scenarios are run, nothing of it needs to be imported.
     from bench.cli.oneline import scenario_for, wanted_of  # noqa: PLC0415
 
-    return scenario_for(subject, given, wanted_of(labels, blocks, no_root_control=no_root_control), look=look)
+    wanted = wanted_of(said.labels, said.blocks, no_root_control=said.no_root_control)
+    return scenario_for(subject, given, wanted, look=look, other_boxes=said.other_boxes)
 
 
 def _profile(given: str | None, loaded: tuple[LoadedScenario, ...]) -> ProfileName | None:

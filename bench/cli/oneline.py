@@ -68,11 +68,14 @@ def wanted_of(targets: Sequence[str] | None, blocks: int | None, *, no_root_cont
     return Wanted(targets=specs, chosen=chosen, blocks=blocks, root_control=is_root and not no_root_control)
 
 
-def scenario_for(subject: Subject, given: Given, wanted: Wanted, *, look: bool = True) -> LoadedScenario:
+def scenario_for(
+    subject: Subject, given: Given, wanted: Wanted, *, look: bool = True, other_boxes: bool = False
+) -> LoadedScenario:
     """Generate a scenario, and print why each value that the user did not give is as it is.
 
     Args:
         look: build or pull the image, and try it; without it nothing is started, and the defaults are taken.
+        other_boxes: the command has boxes of its own, so nothing is said of those of the scenario.
 
     Raises:
         UsageError, ScenarioError: a value cannot be used, or it cannot be told when the image is ready.
@@ -81,7 +84,8 @@ def scenario_for(subject: Subject, given: Given, wanted: Wanted, *, look: bool =
     draft, source = draft_for(subject, given, wanted, look=look)
     loaded = generated(draft, source.directory)
     if look:
-        explain(draft)
+        why = {key: reason for key, reason in draft.why.items() if not (other_boxes and key == "targets")}
+        explain(replace(draft, why=why))
     return loaded
 
 

@@ -92,6 +92,13 @@ def test_what_is_said_is_not_explained_and_not_tried(looks: Looks, capsys: pytes
     assert yaml.safe_load(loaded.text)["design"] == {"blocks": 3, "root_control": False}
 
 
+def test_a_command_with_boxes_of_its_own_names_no_others(capsys: pytest.CaptureFixture[str]) -> None:
+    load(["redis:7"], other_boxes=True)
+    said = capsys.readouterr().err
+    assert "(change with --memory SIZE)." in said
+    assert "Boxes:" not in said
+
+
 def test_without_root_there_is_no_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     (loaded,) = load(["redis:7"])
