@@ -189,6 +189,10 @@ def summary_line(
     wanted = {name: (headline(entry.scenario), MEMORY, CPU, DISK) for name, entry in manifest.scenarios.items()}
     kept = [found for found in analysis.summaries if found.metric in wanted[found.cell.scenario] and found.n > 0]
     fingerprint = manifest.host.get("fingerprint")
+    if not records:
+        raise HistoryError(
+            f"campaign {manifest.id} has no record", hint="`boxbench resume DIR` runs the trials that remain"
+        )
     if fingerprint is None or not kept:
         what = "no fingerprint of its host" if fingerprint is None else "no value"
         raise HistoryError(f"campaign {manifest.id} has {what}", hint="run it again with this version of boxbench")

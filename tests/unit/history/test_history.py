@@ -293,6 +293,12 @@ def test_a_campaign_without_a_time_makes_no_line() -> None:
         summary_line(manifest, make_records(manifest), make_commit(1))
 
 
+def test_a_campaign_without_a_record_makes_no_line() -> None:
+    with pytest.raises(HistoryError, match="has no record") as caught:
+        summary_line(make_manifest(), (), make_commit(1))
+    assert "boxbench resume" in caught.value.hint
+
+
 def test_files_that_are_not_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / f"{HOST}.jsonl").write_bytes(b"\xff\n")
     with pytest.raises(HistoryError, match="cannot be read"):
