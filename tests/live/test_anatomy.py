@@ -20,7 +20,7 @@ from bench.records.record import Endpoint, Record
 from bench.run.cleanup import find_containers, find_leftovers, remove_leftovers
 from bench.util import proc
 from bench.util.errors import ExitCode
-from tests.lab import Lab
+from tests.lab import Lab, write_scenario
 from tests.live.command import Command, refused
 from tests.needs import host_cannot, need
 from tests.noise import TRIES, one_is_right
@@ -28,6 +28,10 @@ from tests.unit.render.test_anatomy import assert_nested, slices
 from tests.waiting import LIMIT_S, wait_until
 
 STARTS: Final = 2
+# Its scenario has no warm-ups.
+DOCKERFILE: Final = (
+    'FROM boxbench/base-busybox:latest\nCMD ["/usr/bin/busybox", "sh", "-c", "echo up; exec busybox sleep 1000"]\n'
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -139,7 +143,9 @@ def test_tracefs_is_mounted_only_while_it_is_needed() -> None:
 def test_a_traced_start_records_what_an_untraced_one_does(name: str, boxbench: Command) -> None:
     """The same components of CPU time, and the same counters of the guest's disk."""
     boxbench.lab.target(name)
-    done = boxbench("anatomy", "hello", "-t", name, "--accel", "tcg", "--starts", "1", "-o", "out")
+    scenario = write_scenario(boxbench.cwd / "made", DOCKERFILE, name="made")
+    words = ("-t", name, "--accel", "tcg", "--starts", "1", "--no-root-control", "-o", "out")
+    done = boxbench("anatomy", scenario, *words)
     assert done.returncode == 0, done.stderr.decode()
     records = [one for one in read_records(boxbench.cwd / "out") if not one.trial.warmup]
     by_level = {one.trial.cell.factors[TRACE]: one for one in records if TRACE in one.trial.cell.factors}
