@@ -308,17 +308,6 @@ def test_firmware_that_needs_more_memory_says_so(lab: Lab, loaded: LoadedScenari
 # --- the classic VM ---
 
 
-def test_the_classic_vm_with_other_parts(lab: Lab, loaded: LoadedScenario) -> None:
-    """Its default parts are booted by the contract, tests/contract/test_target_contract.py."""
-    trialed = lab.run(lab.make("libvirt-full", firmware="ovmf", console="serial"), loaded)
-    passed = ok(trialed, "requested", "created", "vmm", "init", "exec", "ready", "stopping", "stopped", "ended", "gone")
-    assert Endpoint.KERNEL in passed
-    served(trialed)
-    inside = trialed.record.inside
-    assert int(inside["pid"]) > 1, "systemd is the init"
-    assert inside["cgroup_version"] == "2"
-
-
 def test_the_classic_vm_refuses_too_little(lab: Lab, loaded: LoadedScenario, image: Image) -> None:
     target = lab.make("libvirt-full")
     little = loaded.scenario.model_copy(update={"resources": Resources(memory=128 * MIB)})

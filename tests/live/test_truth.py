@@ -22,8 +22,8 @@ from bench.host.accounts import vmm_uids
 from bench.host.processes import find_by_argument
 from bench.host.run_directory import box_tag, campaign_dir
 from bench.probes.memory import memory_of
-from bench.probes.observer import _guest_memory
-from bench.records.record import Record
+from bench.probes.observer import PINGS, _guest_memory
+from bench.records.record import Endpoint, Record
 from bench.run.trial import run_trial
 from bench.scenario.model import Design, LoadedScenario, Resources
 from bench.scenario.readiness import ReadyFirstLine
@@ -31,7 +31,7 @@ from bench.targets.base import Box, BoxProxy, Order, TargetProxy
 from bench.util import proc
 from bench.util.errors import BoxbenchError, HostUnfitError
 from tests.bench.engine_cpu import COLUMNS, TICK_NS, add_runtimes, alternate
-from tests.lab import Lab
+from tests.lab import Lab, Trialed
 from tests.needs import host_cannot, need
 from tests.noise import TRIES, one_is_right
 from tests.waiting import LIMIT_S
@@ -239,12 +239,14 @@ def test_what_a_runtime_uses_is_in_the_start_of_docker(
     assert any(value % TICK_NS for value in used), used
 
 
-def test_the_classic_virtual_machine(lab: Lab, program: LoadedScenario) -> None:
+def test_the_classic_virtual_machine_with_other_parts(lab: Lab, program: LoadedScenario) -> None:
     """One boot, read before and after 64 MiB are touched in it.
 
     Two boots of a whole distribution differ by itself: in about one of thirty the udevd of Debian's initramfs lives on
     and holds 20 to 25 MiB. One boot has one udevd in both readings. Its services take and give memory at any time, so
     one boot of several must be right.
+
+    Its default parts are booted by the contract, tests/contract/test_target_contract.py.
     """
     one_is_right((_touched_in_one_boot(lab, program) for _ in range(TRIES)), _has_touched_64_mib)
 
@@ -277,13 +279,30 @@ def _touched_in_one_boot(lab: Lab, program: LoadedScenario) -> tuple[Record, dic
     command = program.scenario.workload.model_copy(update={"command": ("/truth", *map(str, NOTHING))})
     design = Design(blocks=1, warmups=0, settle=100 * 10**6)
     scenario = program.scenario.model_copy(update={"workload": command, "design": design})
-    setting = replace(lab.setting("libvirt-full", program.model_copy(update={"scenario": scenario})), after_ready=touch)
+    target = lab.make("libvirt-full", firmware="ovmf", console="serial")
+    setting = replace(lab.setting(target, program.model_copy(update={"scenario": scenario})), after_ready=touch)
     trial = lab.trial(setting)
     trial_tag = box_tag(lab.campaign, trial.id)
-    record, output = run_trial(trial, setting)
-    assert record.outcome == "ok", (record.failure, output)
+    trialed = Trialed(trial_tag, *run_trial(trial, setting), lab)
+    _is_a_classic_life(trialed)
+    record = trialed.record
     before, after = ({name: size / MIB for name, size in memory.items()} for memory in seen)
     return record, before, after
+
+
+def _is_a_classic_life(trialed: Trialed) -> None:
+    """From the request to gone, with another firmware and with a console, which shows the kernel's first output."""
+    record = trialed.record
+    assert record.outcome == "ok", (record.failure, trialed.output)
+    trialed.assert_gone()
+    wanted = ("requested", "created", "vmm", "init", "exec", "ready", "stopping", "stopped", "ended", "gone")
+    stamps = [record.endpoints_ns[Endpoint(name)] for name in wanted]
+    assert stamps == sorted(stamps), record.endpoints_ns
+    assert Endpoint.KERNEL in record.endpoints_ns
+    assert record.exit_code == 0
+    assert len(record.channel_rtt_ns) == PINGS
+    assert int(record.inside["pid"]) > 1, "systemd is the init"
+    assert (record.inside["cgroup_version"], record.inside["cpus"]) == ("2", "1")
 
 
 def _memory_now(channel: Channel, timeline: Timeline, tag: str) -> dict[str, int]:
