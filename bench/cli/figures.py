@@ -28,8 +28,8 @@ Place = Annotated[
     typer.Argument(
         metavar="[PATH]",
         parser=given_path,
-        help="Directory of a campaign, a gate, a history, or an answer or a sweep of `boxbench simulate`; "
-        "file of a model.",
+        help="Directory of a campaign, a gate, a history, an explanation, a floor, or an answer or a sweep of "
+        "`boxbench simulate`; file of a model.",
         autocompletion=complete_results,
         show_default=False,
     ),

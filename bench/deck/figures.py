@@ -13,9 +13,16 @@ from bench.analysis.analyse import analyse
 from bench.deck.history import HistoryBranch, check_command, checked_history
 from bench.deck.reading import Kind, kind_of
 from bench.deck.simulated import model_name
+from bench.explain.stored import FILE as EXPLAINED
+from bench.explain.stored import read_explanations
+from bench.floor.model import FILE as FLOOR
+from bench.floor.model import read_floors
 from bench.gate.block_ratios import block_ratios
 from bench.gate.result import read_result
 from bench.records.campaign import read_campaign
+from bench.records.manifest import MANIFEST
+from bench.render.commands.explain import explain_drawings
+from bench.render.commands.floor_page import floor_drawings
 from bench.render.commands.gate_page import gate_figures
 from bench.render.commands.sweep import drawings as sweep_drawings
 from bench.render.figures import LEAST_BOXES, Figure, campaign_drawings
@@ -34,6 +41,7 @@ from bench.render.text import clean
 from bench.sim.answer.answer import Answer
 from bench.sim.model.file import model_digest, read_model
 from bench.util.errors import UsageError
+from bench.util.paths import is_file
 from bench.util.text import meant_or_listed
 
 Finish = Callable[[], Figure]
@@ -77,7 +85,14 @@ def figures_of(
 
 
 def _finishers(place: Place) -> Iterator[tuple[str, Finish]]:
-    return _of_history(place) if isinstance(place, HistoryBranch) else _READERS[kind_of(place)](place)
+    if isinstance(place, HistoryBranch):
+        return _of_history(place)
+    # A deck tells nothing of these two that their figures do not.
+    if is_file(place / EXPLAINED):
+        return _of_explanation(place)
+    if is_file(place / FLOOR) and not is_file(place / MANIFEST):
+        return _of_floors(place)
+    return _READERS[kind_of(place)](place)
 
 
 def _said(place: Place) -> str:
@@ -106,7 +121,7 @@ def check_targets(place: Place, targets: Sequence[str]) -> None:
     """Raises UsageError: targets are named, and the place is no campaign, or has no box of one of them."""
     if not targets:
         return
-    if isinstance(place, HistoryBranch) or kind_of(place) != "campaign":
+    if isinstance(place, HistoryBranch) or not is_file(place / MANIFEST) or kind_of(place) != "campaign":
         raise UsageError(
             f"--targets has no effect on {_said(place)}: it holds no campaign",
             hint="leave --targets out, or name a campaign",
@@ -175,6 +190,14 @@ def _of_model(path: Path) -> Iterator[tuple[str, Finish]]:
 
 def _each(drawings: Iterable[Drawing]) -> Iterator[tuple[str, Finish]]:
     return ((drawing.name, partial(finish, drawing, png=True)) for drawing in drawings)
+
+
+def _of_explanation(path: Path) -> Iterator[tuple[str, Finish]]:
+    return _each(explain_drawings(read_explanations(path)))
+
+
+def _of_floors(path: Path) -> Iterator[tuple[str, Finish]]:
+    return _each(floor_drawings(read_floors(path)))
 
 
 _READERS: Final[dict[Kind, Callable[[Path], Iterator[tuple[str, Finish]]]]] = {

@@ -18,6 +18,7 @@ from bench.util.errors import CampaignError
 from bench.util.json_value import JsonObject
 from bench.util.nofollow import read_regular
 from bench.util.result_file import write_result_file
+from bench.util.units import format_bytes
 
 SCHEMA: Final = 1
 FILE: Final = results.FLOOR
@@ -90,6 +91,14 @@ class TargetFloor(_Frozen):
     def tries(self) -> int:
         """Number of boots of the search."""
         return sum(level.tried for level in self.levels)
+
+    @property
+    def size_text(self) -> str:
+        """``9.00 MiB``, ``at most 1.00 MiB``, ``more than 128 MiB``."""
+        if self.floor_bytes is None:
+            return f"more than {format_bytes(self.levels[-1].memory_bytes)}"
+        size = format_bytes(self.floor_bytes)
+        return f"at most {size}" if self.outcome == "at-most" else size
 
     def level(self, memory_bytes: int | None) -> Level | None:
         """The level of a size; None when it was not tried."""

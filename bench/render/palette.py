@@ -45,10 +45,10 @@ _OTHER_MARKER: Final = "."
 # Cool while the host works, warm while a guest boots, green for the workload itself; neighbours differ in lightness.
 _PHASES: Final = {
     "fetched": Colour("#2f4f7f", "#a3bfe8"),
-    "unpacked": Colour("#b9d9de", "#3f6f78"),
+    "unpacked": Colour("#5aa3ed", "#1b3f66"),
     "created": Colour("#9fb3c8", "#5a6c81"),
     "vmm": Colour("#57719a", "#8fabd4"),
-    "start_returned": Colour("#c4cedb", "#4f5d70"),
+    "start_returned": Colour("#c4cedb", "#40454d"),
     "kernel": Colour("#f3c877", "#8a6317"),
     "setup": Colour("#33758a", "#59b3cc"),
     "init": Colour("#a9581a", "#ef9a4e"),

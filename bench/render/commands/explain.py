@@ -16,12 +16,19 @@ from bench.analysis.estimates import Estimate, Interval
 from bench.anatomy.steps import explained, step_named
 from bench.explain.difference import Explanation
 from bench.explain.difference import Part as Difference
+from bench.explain.stored import FILE, StoredExplanation
 from bench.render.commands.page import Content, Part, Rows, write_answer
+from bench.render.figures.base import Drawing
+from bench.render.figures.difference import draw
+from bench.render.figures.foot import with_foot
+from bench.render.results import draw_all
 from bench.render.text import MISSING, clean, format_estimate, quantity
 
 _STYLES: Final = {"slower": "red", "faster": "green", "cannot tell": "dim"}
 KIND: Final = "explain"
-JSON: Final = "explain.json"
+JSON: Final = FILE
+_DRAWN: Final = 12
+"""Pairs with a figure on a page, the first ones. `boxbench figures` draws all of them."""
 _RANKED: Final = "Parts are ranked by the size of their difference. Shares of medians need not add up to the whole."
 _NOISE: Final = "cannot be distinguished from noise"
 
@@ -119,7 +126,15 @@ def write_explanations(explanations: Sequence[Explanation], directory: Path, *, 
         ResultError: it cannot be written.
     """
     data = [explanation_json(one) for one in explanations]
-    return write_answer(directory, explain_content(explanations, command), (), (JSON, data))
+    figures = draw_all(lambda: explain_drawings([StoredExplanation.model_validate(value) for value in data[:_DRAWN]]))
+    return write_answer(directory, explain_content(explanations, command), figures, (JSON, data))
+
+
+def explain_drawings(explanations: Sequence[StoredExplanation]) -> Iterator[Drawing]:
+    """A waterfall of each pair, in the style that is in use."""
+    for number, found in enumerate(explanations):
+        where = "one campaign" if found.paired else "two campaigns"
+        yield with_foot(draw(found, number), f"{clean(found.b)} against {clean(found.a)} · from {where}", "")
 
 
 def _size(part: Difference) -> str:

@@ -30,20 +30,12 @@ def _row(found: TargetFloor, step: int) -> tuple[str, ...]:
     below = None if found.floor_bytes is None else found.level(found.floor_bytes - step)
     return (
         clean(found.box),
-        format_floor(found),
+        found.size_text,
         _share(found.level(found.floor_bytes)),
         "not tried" if found.outcome == "at-most" else _share(below),
         UNKNOWN if found.pss_bytes is None else format_bytes(found.pss_bytes),
         UNKNOWN if found.ready_ns is None else quantity(found.ready_ns, "ns"),
     )
-
-
-def format_floor(found: TargetFloor) -> str:
-    """``9.00 MiB``, ``at most 1.00 MiB``, ``more than 128 MiB``."""
-    if found.floor_bytes is None:
-        return f"more than {format_bytes(found.levels[-1].memory_bytes)}"
-    size = format_bytes(found.floor_bytes)
-    return f"at most {size}" if found.outcome == "at-most" else size
 
 
 def _share(level: Level | None) -> str:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from bench.floor.model import FILE, Floors
-from bench.render.commands.floor import HEAD, floor_notes, floor_rows, format_floor, level_rows
+from bench.render.commands.floor import HEAD, floor_notes, floor_rows, level_rows
 from bench.render.commands.page import PAGE, Content, Part, write_beside
+from bench.render.figures.base import Drawing
+from bench.render.figures.floors import draw
+from bench.render.figures.foot import with_foot
+from bench.render.results import draw_all
 from bench.render.text import clean, file_stem
 
 KIND: Final = "floor"
@@ -21,12 +26,21 @@ def write_floor_page(floors: Floors, directory: Path) -> Path:
         ResultError: it cannot be written. The results are kept.
     """
     files = {FILE: (floors.model_dump_json(indent=1) + "\n").encode()}
-    return write_beside(directory, floor_content(floors, directory), files=files, names=(PAGE, None))
+    figures = draw_all(lambda: floor_drawings(floors))
+    return write_beside(directory, floor_content(floors, directory), figures, files, names=(PAGE, None))
+
+
+def floor_drawings(floors: Floors) -> Iterator[Drawing]:
+    """The figure in the style that is in use; none when nothing was tried."""
+    drawing = draw(floors)
+    if drawing is not None:
+        where = f"host {clean(str(floors.host.get('fingerprint', 'unknown')))} · {clean(floors.created_at[:10])}"
+        yield with_foot(drawing, where, clean(shlex.join(floors.command), limit=2000))
 
 
 def floor_content(floors: Floors, directory: Path) -> Content:
     """The page's content."""
-    found = "; ".join(f"{clean(one.box)} {format_floor(one)}" for one in floors.floors)
+    found = "; ".join(f"{clean(one.box)} {one.size_text}" for one in floors.floors)
     facts = (clean(str(floors.host.get(key, ""))) for key in ("cpu_model", "kernel_release", "distribution"))
     host = ", ".join(filter(None, facts)) or "unknown host"
     return Content(

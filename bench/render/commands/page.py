@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from bench.render.commands.words import WORDS
-from bench.render.figures.base import Figure, write_figure
+from bench.render.figures.base import Figure
+from bench.render.figures.contents import contents
 from bench.render.markdown import escape, fence, table
 from bench.render.results import write_results
 from bench.render.simulation.skeleton import render_page
 from bench.render.text import clean
-from bench.util.durable import replace_durably
+from bench.util.durable import replace_durably, replace_file
 from bench.util.errors import ResultError
 from bench.util.nofollow import real_directory
 
@@ -160,7 +161,8 @@ def write_beside(
         if figures:
             with real_directory(directory / FIGURES) as place:
                 for figure in figures:
-                    write_figure(place, figure)
+                    for end, data in contents(figure):
+                        replace_file(place / f"{figure.name}{end}", data)
         if names[1] is not None:
             replace_durably(directory / names[1], markdown_of(content, figures))
         replace_durably(directory / names[0], page_of(content, figures, files))

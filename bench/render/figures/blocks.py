@@ -16,7 +16,7 @@ from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.data import Column, FigureData
 from bench.render.figures.direct import Series, is_direct, margin_in, name_ends
-from bench.render.figures.labels import accelerators, legend_columns, legend_under, names, subtitle, variant
+from bench.render.figures.labels import accelerators, legend_columns, legend_in, legend_under, names, subtitle, variant
 from bench.render.figures.shown import shown
 from bench.render.figures.thin import list_note, spaced, thin_note, thinned
 from bench.render.palette import GRID, MUTED, PAPER, marker, target_colour
@@ -100,7 +100,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     cells, counts = [cell for cell, _ in series], [len(samples) for _, samples in series]
     labels, direct = names(cells), is_direct(len(cells))
     columns = legend_columns(labels)
-    legend = 0.0 if direct else 0.24 * math.ceil(len(cells) / columns)
+    legend = 0.0 if direct else legend_in(math.ceil(len(cells) / columns), 0.24)
     figure = canvas(3.3 + legend, title, subtitle(topic, f"time until {word}", accelerators(cells)))
     axes = add_axes(figure, left_in=0.72, bottom_in=0.58 + legend, right_in=margin_in(labels) if direct else 0.18)
     time_axis(axes, finite, which="y", pad=1.5)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from bench.render.figures.fitted_text import cut, halves, text_width_in, wrapped
 from bench.render.figures.style import PAGE, foot_in, foot_row_in, style_in_use
-from bench.render.palette import INK, MUTED
+from bench.render.palette import INK, MUTED, PAPER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _EDGE_IN: Final = 0.07
 """The distance of titles from the left edge."""
 _LEAST_AXES_IN: Final = 0.1
+GROUND: Final[Mapping[str, Any]] = {"facecolor": PAPER, "edgecolor": "none", "linewidth": 0, "pad": 0.4}
+"""Behind a text that may stand on lines."""
 
 
 class _Sizes(NamedTuple):
@@ -30,10 +32,12 @@ class _Sizes(NamedTuple):
     top_in: float
     top_of_two_in: float
     """Of two lines, which begin higher up."""
+    of_two: float
+    """The size of two lines as a rule, where letters are read from afar or on paper."""
 
 
-_TITLE: Final = _Sizes(12.5, 9.5, 0.10, 0.04)
-_SUBTITLE: Final = _Sizes(9.0, 7.5, 0.36, 0.34)
+_TITLE: Final = _Sizes(12.5, 9.5, 0.10, 0.04, 11.0)
+_SUBTITLE: Final = _Sizes(9.0, 7.5, 0.36, 0.34, 0.0)
 _HEADS: Final[WeakKeyDictionary[Canvas, float]] = WeakKeyDictionary()
 """Canvases whose headings need more room than axes leave by themselves, inches."""
 
@@ -71,6 +75,8 @@ def fit_heading(figure: Canvas) -> None:
         lines = _fit(text, sizes)
         text.set_y(1 - (below + (sizes.top_in if lines == 1 else sizes.top_of_two_in)) / height)
         below += max(0, lines - 2) * 1.25 * sizes.least / 72
+        # A second line of larger letters moves what is below it.
+        below += max(0.0, 1.25 * 2 * (float(text.get_fontsize()) - sizes.least) / 72) if lines > 1 else 0.0
         double += lines > 1
     _HEADS[figure] = below + (0.06 if double > 1 else 0.0)
 
@@ -88,7 +94,9 @@ def _fit(text: Text, sizes: _Sizes) -> int:
         # Printed and projected text must not be smaller.
         lines = wrapped(words, text, sizes.least, room)
         widest = min(room, max(text_width_in(line, text, sizes.least) for line in lines))
-    text.set(text="\n".join(lines), linespacing=1.0, fontsize=sizes.least * min(1.0, room / widest))
+    fits = sizes.least * room / max(widest, 1e-9)
+    most = min(sizes.of_two, sizes.size) if len(lines) == 2 and style_in_use() is not PAGE else sizes.least
+    text.set(text="\n".join(lines), linespacing=1.0, fontsize=min(max(sizes.least, most), fits))
     return len(lines)
 
 

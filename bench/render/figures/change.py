@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from bench.render.figures.base import Drawing
-from bench.render.figures.canvas import add_axes, canvas
+from bench.render.figures.canvas import GROUND, add_axes, canvas
 from bench.render.figures.data import Column, FigureData
 from bench.render.figures.foot import with_foot
 from bench.render.figures.style import style_in_use
@@ -151,7 +151,9 @@ def _fill(axes: Axes, rows: Sequence[ChangeRow]) -> None:
     margin = blended_transform_factory(axes.figure.transFigure, axes.transData)
     places, at = [], 0.0
     for group, members in groupby(rows, key=lambda row: row.group):
-        axes.text(0.012, at, group, transform=margin, size=9, color=MUTED, va="center", clip_on=False)
+        axes.text(
+            0.012, at, group, transform=margin, size=9, color=MUTED, va="center", clip_on=False, bbox=dict(GROUND)
+        )
         at += _HEAD_ROWS
         for row in members:
             _mark(axes, at, row)

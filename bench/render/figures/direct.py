@@ -7,9 +7,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bench.render.figures.beside import Box, place_in, spread
+from bench.render.figures.canvas import GROUND
 from bench.render.figures.fitted_text import text_width_in
 from bench.render.figures.style import style_in_use
-from bench.render.palette import INK, PAPER
+from bench.render.palette import INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,7 +113,7 @@ def name_curves(axes: Axes, series: Sequence[Series]) -> None:
         best = boxes[costs.index(min(costs))]
         taken.append(best)
         x, y = best.left / width, (best.bottom + best.top) / 2 / height
-        ground = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.4}
+        ground = {**GROUND, "alpha": 0.75}
         axes.figure.text(x, y, one.text, va="center", size=_SIZE, color=one.colour, weight="bold", bbox=ground)
 
 

@@ -16,7 +16,7 @@ from bench.render.figures.axes import time_axis
 from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.direct import Series, is_direct, last_margin_in, name_curves
-from bench.render.figures.labels import accelerators, legend_columns, legend_under, names, subtitle, variant
+from bench.render.figures.labels import accelerators, legend_columns, legend_in, legend_under, names, subtitle, variant
 from bench.render.figures.sentences import distribution_sentence, notes_of
 from bench.render.figures.shown import shown
 from bench.render.figures.thin import list_note, spaced
@@ -25,6 +25,10 @@ from bench.render.text import cell_label, describe_endpoint, is_emulated, median
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+_FEW: Final = 3
+_LONG: Final = 20
+"""Letters of a name and its median, from which more than a few curves have a legend."""
+_EDGE_IN: Final = 0.18
 
 
 def draw(analysis: Analysis, scenario: str) -> Drawing | None:
@@ -43,8 +47,10 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         for name, cell in zip(names(cells), cells, strict=True)
     ]
     columns = min(2, legend_columns(labels))
-    legend = 0.0 if is_direct(len(cells)) else 0.05 + 0.205 * math.ceil(len(cells) / columns)
-    room = last_margin_in(labels)
+    # Many long names would stand on each other's curves.
+    direct = is_direct(len(cells)) and (len(cells) <= _FEW or max(map(len, labels)) <= _LONG)
+    legend = 0.0 if direct else 0.05 + legend_in(math.ceil(len(cells) / columns), 0.205)
+    room = last_margin_in(labels) if direct else _EDGE_IN
     figure = canvas(3.3 + legend, title, subtitle(topic, "every boot is one step", accelerators(cells)))
     axes = add_axes(figure, left_in=0.55, bottom_in=0.45 + legend, right_in=room)
     time_axis(axes, finite)
@@ -53,7 +59,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         for cell, label in zip(cells, labels, strict=True)
     ]
     frame(axes)
-    if is_direct(len(cells)):
+    if direct:
         name_curves(axes, curves)
     else:
         legend_under(axes, columns, gap_in=0.33)

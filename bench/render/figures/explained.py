@@ -251,6 +251,21 @@ EXPLAINED: Final[Mapping[str, Explained]] = {
         ),
         chapters=(25,),
     ),
+    "difference": Explained(
+        shows="Which phases make the difference of two boxes, and which are noise.",
+        made="The medians of A and of B, and between them the change of each phase with its 95 % interval.",
+        error=(
+            "Medians of changes need not add up to the whole: the rest has a bar of its own. Of two campaigns no block "
+            "is shared, so the host's change between them is part of every bar."
+        ),
+        chapters=(14, 2),
+    ),
+    "floor": Explained(
+        shows="In how little memory a workload works, in each box.",
+        made="Every memory limit that was tried, with whether all, some or no boots worked, and the least that did.",
+        error="A few boots were tried at each limit: at the floor some of many more can still fail.",
+        chapters=(5,),
+    ),
     "trade-off": Explained(
         shows="How many cold starts a pool saves, and what its idle boxes hold.",
         made="One mark per keep-alive and number of pre-warmed boxes, with 95 % of both quantities.",
@@ -261,6 +276,8 @@ EXPLAINED: Final[Mapping[str, Explained]] = {
 
 _BEGINNINGS: Final[Mapping[str, str]] = {
     "check": "check",
+    "explain-": "difference",
+    "floor": "floor",
     "history-": "history",
     "model-stages": "stages",
     "simulated-bands": "bands",

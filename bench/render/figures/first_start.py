@@ -13,7 +13,7 @@ from bench.plan.trials import Cell
 from bench.render.figures.axes import tick
 from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import add_axes, canvas, corner
-from bench.render.figures.labels import accelerators, label_width_in, row_labels, subtitle
+from bench.render.figures.labels import accelerators, holds, label_width_in, row_labels, subtitle
 from bench.render.figures.numbers import stacked
 from bench.render.figures.sentences import ends_of
 from bench.render.figures.shown import shown
@@ -45,6 +45,7 @@ _SIZES_PLACE: Final[Mapping[str, Any]] = {
     "color": MUTED,
     "annotation_clip": False,
 }
+_NUMBER_PT: Final = 8.5
 _NAMED_FROM: Final = 0.10
 """The share of the longest bar from which a part has room for its duration."""
 
@@ -142,9 +143,9 @@ def _draw_bars(axes: Axes, bars: Sequence[_Bar]) -> None:
         begin = 0.0
         for length, (_, phase, _) in zip(bar.lengths_ns, PARTS, strict=True):
             axes.barh(row, length, left=begin, height=0.46, color=phase_colour(phase), edgecolor=MUTED, linewidth=0.5)
-            if length >= _NAMED_FROM * longest:
-                text, colour = quantity(length, "ns"), text_colour_on_phase(phase)
-                axes.text(begin + length / 2, row, text, ha="center", va="center", size=8.5, color=colour)
+            text, colour = quantity(length, "ns"), text_colour_on_phase(phase)
+            if length >= _NAMED_FROM * longest and holds(axes, length / longest / 1.02, text, _NUMBER_PT):
+                axes.text(begin + length / 2, row, text, ha="center", va="center", size=_NUMBER_PT, color=colour)
             begin += length
         _write(axes, f" {quantity(bar.whole_ns, 'ns')}", (begin, row), size=9.5, colour=INK)
         if style_in_use().is_fixed:

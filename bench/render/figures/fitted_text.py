@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _BOUND: Final = "\N{NO-BREAK SPACE}"
 _UNIT: Final = re.compile(r"(?<=\d) (?=(?:[nµm]?s|min|h|d|(?:[KMGT]i)?B(?:/s)?|[kMG]?/s|%|CPUs?|boxes|boots)(?!\w))")
 """The blank between a number and its unit."""
+_FILLED: Final = 0.6
+"""The least share of a line that whole words fill."""
 _NEAR: Final = 10
 """Letters that a line may be longer for being broken after a comma."""
 
@@ -49,28 +51,33 @@ def _width_in(words: str, font: FontProperties, size: float) -> float:
 
 def _words(text: str) -> list[str]:
     """The words of a text, where a number and its unit are one: ``takes``, ``188 ms``."""
-    return [word.replace(_BOUND, " ") for word in _UNIT.sub(_BOUND, text).split(" ") if word]
+    return [word.replace(_BOUND, " ") for word in _bound(text).split(" ") if word]
+
+
+def _bound(text: str) -> str:
+    """A text of the same length without the blanks at which no line ends: before a unit, and before a dot."""
+    return _UNIT.sub(_BOUND, text).replace(" ·", f"{_BOUND}·")
 
 
 def halves(words: str) -> tuple[str, str]:
     """A text in two lines of about one length, broken at a blank where there is one, if it can be after a comma."""
-    blanks = [at for at, letter in enumerate(_UNIT.sub(_BOUND, words)) if letter == " "]
+    blanks = [at for at, letter in enumerate(_bound(words)) if letter == " "]
     middle = len(words) // 2
     at = min(
-        blanks, key=lambda place: abs(place - middle) + (0 if words[place - 1] in ",;:" else _NEAR), default=middle
+        blanks, key=lambda place: abs(place - middle) + (0 if words[place - 1] in ",;:·" else _NEAR), default=middle
     )
     return words[:at], words[at:].lstrip()
 
 
 def cut(words: str, like: Text, size: float, room: float) -> str:
-    """The longest beginning of a line that fits, in whole words if it has more than one."""
+    """The longest beginning of a line that fits, in whole words unless a long one would leave it mostly empty."""
     if text_width_in(words, like, size) <= room:
         return words
-    for pieces, between in ((words.split(" "), " "), (list(words), "")):
+    for pieces, between, least in ((words.split(" "), " ", room * _FILLED), (list(words), "", 0.0)):
         beginnings = [_ended(between.join(pieces[:count])) for count in range(1, len(pieces))]
         # A beginning with more words is wider. Half a line with a long command is measured ten times, not a hundred.
         fitting = bisect_right(beginnings, room, key=lambda line: text_width_in(line, like, size))
-        if fitting:
+        if fitting and text_width_in(beginnings[fitting - 1], like, size) >= least:
             return beginnings[fitting - 1]
     return _ended(words[:1])
 

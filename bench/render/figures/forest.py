@@ -15,7 +15,7 @@ from bench.analysis.verdicts import band
 from bench.plan.trials import Cell
 from bench.render.figures.axes import tick
 from bench.render.figures.base import Drawing
-from bench.render.figures.canvas import add_axes, canvas
+from bench.render.figures.canvas import GROUND, add_axes, canvas
 from bench.render.figures.labels import accelerators, label_width_in, row_labels, subtitle
 from bench.render.figures.numbers import ratios
 from bench.render.figures.sentences import notes_of, start_sentence
@@ -32,7 +32,10 @@ _ROW_IN: Final = 0.40
 _LABEL_IN: Final = 0.5
 """The width of a tick's label with room beside it."""
 _MOST: Final = 8
-"""Rows that a slide has room for, titles of groups among them."""
+"""Rows that a slide of this height has room for, titles of groups among them; a square has room for more."""
+_SLIDE_IN: Final = 3.6
+_MOST_IN_COLUMN: Final = 16
+"""The same of a column of paper, which is no higher than its page."""
 _HOW: Final = (
     "The mark is the ratio of medians, the bar its 95 % interval, the faint dots the ratio in each block. Left of the "
     "line is less than the baseline, right of it is more; an arrow means that there is no upper limit. Ratios in the "
@@ -106,14 +109,16 @@ def plot(
 
 
 def _fitting(found: Groups) -> Groups:
-    """The groups from the first on that a figure with a height of its own has room for; one at least."""
-    if not style_in_use().is_fixed:
-        return found
+    """The groups from the first on that a slide or a column of paper has room for; one at least."""
+    style = style_in_use()
+    most = _MOST_IN_COLUMN if style.most_series is not None else math.inf
+    if style.height_in is not None:
+        most = round(_MOST * max(1.0, style.height_in / _SLIDE_IN))
     kept: list[tuple[str, Sequence[Comparison]]] = []
     rows = 0
     for title, group in found:
         rows += 1 + len(group)
-        if kept and rows > _MOST:
+        if kept and rows > most:
             break
         kept.append((title, group))
     return kept
@@ -165,7 +170,10 @@ def _fill(axes: Axes, groups: Groups) -> None:
     right = axes.get_yaxis_transform()
     margin = blended_transform_factory(axes.figure.transFigure, axes.transData)
     for title, rows in groups:
-        axes.text(0.012, at, title, transform=margin, size=9, color=MUTED, va="center", clip_on=False)
+        # On a ground of its own, since a long title stands on the axes and their line at 1.
+        axes.text(
+            0.012, at, title, transform=margin, size=9, color=MUTED, va="center", clip_on=False, bbox=dict(GROUND)
+        )
         at += 0.9
         for row in rows:
             _mark(axes, at, row)

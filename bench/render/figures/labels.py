@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from bench.plan.trials import Cell
+from bench.render.figures.fitted_text import text_width_in
 from bench.render.figures.style import PAGE, style_in_use
 from bench.render.text import cell_label, clean
 from bench.render.wrap import broken
@@ -18,6 +19,7 @@ _MOST_LINES: Final = 3
 _SIZE: Final = 10.0
 """The size of labels, points."""
 _EDGE_IN: Final = 0.05
+_LEGEND_PT: Final = 9.2
 _LONG: Final = 14
 """Characters of a long name."""
 _SMALL: Final = 8.0
@@ -162,11 +164,23 @@ def legend_under(axes: Axes, columns: int, *, gap_in: float, named: Axes | None 
         loc="upper left",
         bbox_to_anchor=((_EDGE_IN - left) / width, -gap_in / height),
         ncol=columns,
-        fontsize=9.2,
+        fontsize=_LEGEND_PT,
         handlelength=2.2,
         handletextpad=0.5,
         borderaxespad=0,
     )
+
+
+def legend_in(rows: int, row_in: float) -> float:
+    """The height of a legend below axes, inches, where rows of letters of the usual size are ``row_in`` high."""
+    return row_in * rows * min(1.0, style_in_use().most_pt / _LEGEND_PT)
+
+
+def holds(axes: Axes, share: float, text: str, size: float) -> bool:
+    """Whether a bar that is as long as a share of its axes has room for a text of ``size`` points."""
+    written = min(max(size, style_in_use().least_pt), style_in_use().most_pt)
+    room = share * float(axes.bbox.width) / axes.figure.dpi
+    return text_width_in(text, axes.figure.texts[1], written) + _EDGE_IN <= room
 
 
 def legend_columns(labels: Sequence[str]) -> int:

@@ -49,8 +49,12 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     if not rungs:
         return None
     cells = [cell for cell, _ in rungs]
+    # The sentence names two boxes, so it is about those that are drawn if one of the two is not.
+    told = every if {every[0][0], every[-1][0]} <= set(cells) else rungs
     topic = f"{scenario}: rung by rung, time until {describe_endpoint(metric)}"
-    title = ladder_sentence(every, _without_median(analysis, chosen(analysis, scenario), metric))
+    title = ladder_sentence(
+        told, _without_median(analysis, chosen(analysis, scenario) if told is every else kept, metric)
+    )
     boots = {cell.key: [s.value for s in analysis.of(cell, metric) if 0 < s.value < math.inf] for cell in cells}
     values = [value for series in boots.values() for value in series]
     log = is_logarithmic(values)

@@ -64,7 +64,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         figure,
         left_in=label_width_in(cells),
         bottom_in=0.72 if style_in_use().width_in > _NARROW_IN else 0.90,
-        right_in=1.85 if style_in_use().is_fixed else 1.0,
+        right_in=1.95 if style_in_use().is_fixed else 1.0,
     )
     ends = [_stack(axes, row, ledger) for row, ledger in enumerate(found)]
     low, high = min(low for low, _ in ends), max(1.0, *(high for _, high in ends))

@@ -14,7 +14,7 @@ from bench.records.record import Endpoint
 from bench.render.figures.axes import tick
 from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import add_axes, canvas, corner
-from bench.render.figures.labels import accelerators, label_width_in, row_labels, row_texts, subtitle
+from bench.render.figures.labels import accelerators, holds, label_width_in, legend_in, row_labels, row_texts, subtitle
 from bench.render.figures.numbers import stacked
 from bench.render.figures.sentences import notes_of, said
 from bench.render.figures.shown import shown
@@ -35,6 +35,7 @@ _HOW: Final = (
 )
 _LEAST_SHARE: Final = 0.03
 """On a stage a kind of phase has its name in the legend when it is this share of a start, or more."""
+_NUMBER_PT: Final = 8.5
 _NAMED_FROM: Final = 0.13
 """The share of a bar from which a phase has room for its duration."""
 
@@ -73,7 +74,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     style = style_in_use()
     kinds = _kinds([stacks[cell.key] for cell in cells], _LEAST_SHARE if style.is_fixed else 0.0)
     columns = 3 if style.is_fixed else 2 if style.width_in >= PAGE.width_in else 1
-    legend = 0.05 + 0.215 * math.ceil(len(kinds) / columns)
+    legend = 0.05 + legend_in(math.ceil(len(kinds) / columns), 0.215)
     rows = len(cells)
     narrow = 0.36 if any("\n" in text for text in row_texts(cells)) else 0.27
     figure = canvas(
@@ -177,10 +178,10 @@ def _on_own_scale(axes: Axes, cells: list[Cell], stacks: Stacks) -> None:
         total = stacks[cell.key][-1].ends_ns
         for phase in stacks[cell.key]:
             _bar(axes, row, phase, scale=total, height=0.66)
-            if phase.length_ns / total >= _NAMED_FROM:
+            text, colour = quantity(phase.length_ns, "ns"), text_colour_on_phase(phase.kind)
+            if phase.length_ns / total >= _NAMED_FROM and holds(axes, phase.length_ns / total, text, _NUMBER_PT):
                 middle = (phase.begins_ns + phase.ends_ns) / 2 / total
-                text, colour = quantity(phase.length_ns, "ns"), text_colour_on_phase(phase.kind)
-                axes.text(middle, row, text, ha="center", va="center", size=8.5, color=colour)
+                axes.text(middle, row, text, ha="center", va="center", size=_NUMBER_PT, color=colour)
     row_labels(axes, cells)
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])

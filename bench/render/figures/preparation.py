@@ -10,7 +10,7 @@ from bench.records.manifest import PreparationPart
 from bench.render.figures.axes import tick
 from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import add_axes, canvas, corner
-from bench.render.figures.labels import legend_columns, subtitle, target_rows, target_width_in
+from bench.render.figures.labels import holds, legend_columns, subtitle, target_rows, target_width_in
 from bench.render.figures.numbers import stacked
 from bench.render.figures.sentences import ends_of
 from bench.render.figures.shown import shown
@@ -36,6 +36,7 @@ _FAMILIES: Final = (
 _REST: Final = ("others", "created")
 _LEAST_NS: Final = 10**8
 """A campaign whose every target took less has found all in the cache: its bars would show how fast it looks there."""
+_NUMBER_PT: Final = 8.5
 _NAMED_FROM: Final = 0.09
 """The share of the longest bar from which a part has room for its duration."""
 _FIRST: Final = " (first start)"
@@ -94,10 +95,10 @@ def _draw_bars(axes: Axes, found: Sequence[Bill]) -> None:
         begin = 0
         for (_, phase), length in _lengths(bill).items():
             axes.barh(row, length, left=begin, height=0.42, color=phase_colour(phase), edgecolor=MUTED, linewidth=0.5)
-            if length >= _NAMED_FROM * longest:
+            text, colour = quantity(length, "ns"), text_colour_on_phase(phase)
+            if length >= _NAMED_FROM * longest and holds(axes, length / longest / 1.02, text, _NUMBER_PT):
                 place = (begin + length / 2, row)
-                text, colour = quantity(length, "ns"), text_colour_on_phase(phase)
-                axes.text(*place, text, ha="center", va="center", size=8.5, color=colour)
+                axes.text(*place, text, ha="center", va="center", size=_NUMBER_PT, color=colour)
             begin += length
         _write(axes, f" {bill.total_text}", (begin, row), size=9.5, colour=INK)
         _write(axes, _beside(bill), (0, row + 0.38), size=8, colour=MUTED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +15,8 @@ from bench.render.figures.axes import tick
 from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.direct import Series, is_direct, margin_in, name_ends
-from bench.render.figures.labels import accelerators, legend_columns, legend_under, names, subtitle
+from bench.render.figures.ecdf import line_of
+from bench.render.figures.labels import accelerators, legend_columns, legend_in, legend_under, names, subtitle
 from bench.render.figures.numbers import dots
 from bench.render.figures.sentences import alike_ends, notes_of, said
 from bench.render.figures.shown import shown
@@ -36,7 +37,8 @@ _WINDOW: Final = 5
 _HOW: Final = (
     "Each line is one boot, from ready until the box was asked to stop. Memory is that of a container's control group, "
     "page cache included, or the resident memory of a VMM. CPU is that of the same, as a share of one CPU. Of "
-    f"many boots of a box at most {_MOST_LINES} are drawn, evenly spread over the campaign."
+    f"many boots of a box at most {_MOST_LINES} are drawn, evenly spread over the campaign. Boxes with an emulated CPU "
+    "are dashed, and so are further boxes of one colour."
 )
 _PEAK: Final = Metric("memory.samples.peak_bytes")
 
@@ -51,11 +53,12 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     title = _sentence(analysis, cells)
     labels, direct = names(cells), is_direct(len(cells))
     columns = legend_columns(labels)
-    legend = 0.0 if direct else 0.24 * -(-len(cells) // columns)
+    legend = 0.0 if direct else legend_in(-(-len(cells) // columns), 0.24)
     figure = canvas(4.3 + legend, title, subtitle(topic, accelerators(cells)))
     memory, share = _beside(figure, labels) if direct else _below(figure, legend)
     for cell, label in zip(cells, labels, strict=True):
-        _lines(memory, share, sampled[cell.key], target_colour(cell.target), label)
+        look = {"color": target_colour(cell.target), "linestyle": line_of(cells, cell)}
+        _lines(memory, share, sampled[cell.key], label, look)
     every = [samples for found in sampled.values() for samples in found]
     end_s = max(samples.at_ns[-1] for samples in every) / 1e9
     _frame(memory, end_s)
@@ -130,13 +133,13 @@ def shares(samples: Samples, window: int = _WINDOW) -> list[tuple[float, float]]
     return [(end / 1e9, (used - before) / (end - begin)) for (begin, before), (end, used) in pairwise(points)]
 
 
-def _lines(memory: Axes, share: Axes, sampled: Sequence[Samples], colour: str, label: str) -> None:
+def _lines(memory: Axes, share: Axes, sampled: Sequence[Samples], label: str, look: Mapping[str, Any]) -> None:
     """The boots of one box, as one artist: to draw as many lines one by one takes several times as long."""
     from matplotlib.collections import LineCollection  # noqa: PLC0415
 
     held = [list(zip((at / 1e9 for at in one.at_ns), one.memory_bytes, strict=True)) for one in sampled]
     used = [[(at, 100 * part) for at, part in shares(one)] for one in sampled]
-    style: dict[str, Any] = {"color": colour, "linewidth": 1.3, "alpha": 0.75}
+    style: dict[str, Any] = {"linewidth": 1.3, "alpha": 0.75, **look}
     for axes, lines, name in ((memory, held, label), (share, used, "_")):
         axes.add_collection(LineCollection(lines, label=name, capstyle="projecting", joinstyle="round", **style))
         axes.autoscale_view()

@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, TypeVar
 
+from bench.analysis.ledger import without_residents
 from bench.analysis.metrics import headline
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.render.figures.data import NO_DATA, FigureData
 from bench.render.figures.style import style_in_use
+from bench.render.sections.first_start import without_level
 from bench.render.text import cell_label, clean
+from bench.scenario.first_start import is_first_start
 from bench.scenario.target_table import target_name
 from bench.util.errors import UsageError
 from bench.util.text import meant_or_listed
@@ -22,6 +25,8 @@ Levels = Mapping[str, str]
 Value = TypeVar("Value")
 _NAMED = 12
 """So many boxes are named in a line; more are counted."""
+_NAMING: Final = ("box", "baseline", "series")
+"""Columns of data that name boxes."""
 
 
 _CHOICE: Final[ContextVar[tuple[str, ...]]] = ContextVar("choice", default=())
@@ -120,18 +125,24 @@ def _even(values: Sequence[Value], most: int) -> list[Value]:
     return [values[round(number * (len(values) - 1) / max(room - 1, 1))] for number in range(room)]
 
 
+def _names(cell: Cell) -> set[str]:
+    """The names of a box in the data of figures."""
+    names = {cell_label(cell), cell_label(without_residents(cell))}
+    return names | {without_level(cell)} if is_first_start(cell.factors) else names
+
+
 def left_out(analysis: Analysis, scenario: str, data: FigureData = NO_DATA) -> str:
     """``4 of 6 boxes shown; not shown: podman, runc``; empty when all cells are shown.
 
     Args:
         data: of a figure, which may show more boxes than others, or fewer.
     """
-    every = [cell_label(cell) for cell in analysis.cells(scenario)]
-    boxes = {name for column in data.columns if column.name in ("box", "baseline") for name in data.column(column.name)}
-    # Some figures have names without a level, or rows that are no boxes. They show what most figures show.
-    told = boxes and boxes <= set(every)
-    there = boxes if told else {cell_label(cell) for cell in shown(analysis, scenario)}
-    names = [name for name in every if name not in there]
+    every = analysis.cells(scenario)
+    boxes = {name for column in data.columns if column.name in _NAMING for name in data.column(column.name)}
+    # A line over numbers of boxes that stay has the name of all of them. Other names tell nothing of what is shown.
+    told = boxes and boxes <= {name for cell in every for name in _names(cell)}
+    kept = set(shown(analysis, scenario))
+    names = [cell_label(cell) for cell in every if not (boxes.intersection(_names(cell)) if told else cell in kept)]
     if not names:
         return ""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""

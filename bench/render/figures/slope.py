@@ -15,7 +15,7 @@ from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.data import FigureData
 from bench.render.figures.direct import Series, is_direct, margin_in, name_ends
-from bench.render.figures.labels import accelerators, legend_under, subtitle, variant
+from bench.render.figures.labels import accelerators, legend_in, legend_under, subtitle, variant
 from bench.render.figures.numbers import lines
 from bench.render.figures.sentences import ends_of, said
 from bench.render.figures.shown import shown
@@ -45,7 +45,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     topic, title = f"{scenario}: what one more box takes", _sentence(found)
     counts = [len(one.blocks) for one in found]
     labels, direct = [_label(one) for one in found], is_direct(len(found))
-    legend = 0.0 if direct else 0.24 * len(found)
+    legend = 0.0 if direct else legend_in(len(found), 0.24)
     figure = canvas(3.3 + legend, title, subtitle(topic, "memory of all boxes, not reclaimable", accelerators(cells)))
     axes = add_axes(figure, left_in=0.86, bottom_in=0.62 + legend, right_in=margin_in(labels) if direct else 0.3)
     for one in found:

@@ -17,7 +17,7 @@ from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.data import Column, FigureData
 from bench.render.figures.direct import is_direct, last_margin_in, name_curves
 from bench.render.figures.ecdf import curve, frame, line_of, thin
-from bench.render.figures.labels import accelerators, legend_columns, legend_under, names, subtitle
+from bench.render.figures.labels import accelerators, legend_columns, legend_in, legend_under, names, subtitle
 from bench.render.figures.sentences import alike_ends, said
 from bench.render.figures.shown import shown
 from bench.render.palette import target_colour
@@ -48,7 +48,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
         for name, cell in zip(names(cells), cells, strict=True)
     ]
     columns = min(2, legend_columns(labels))
-    legend = 0.0 if is_direct(len(cells)) else 0.24 * math.ceil(len(cells) / columns)
+    legend = 0.0 if is_direct(len(cells)) else legend_in(math.ceil(len(cells) / columns), 0.24)
     room = last_margin_in(labels)
     figure = canvas(
         3.3 + legend, title, subtitle(topic, f"boxes requested {how}", "medians over storms", accelerators(cells))

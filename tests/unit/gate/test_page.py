@@ -62,7 +62,9 @@ def test_the_page_has_the_verdict_first_and_says_why_the_change_is_no_quotient(t
     assert "<script" not in page
     assert "<b>main</b>" not in page
     assert headline(result) in (tmp_path / "report.md").read_text(encoding="utf-8").replace("\\", "")
-    assert {file.name for file in (tmp_path / "figures").iterdir()} == {"gate.svg", "gate-dark.svg", "gate.png"}
+    assert {file.name for file in (tmp_path / "figures").iterdir()} == {
+        f"gate{end}" for end in (".svg", "-dark.svg", ".png", ".csv", ".json")
+    }
 
 
 def test_the_figure_has_a_pair_of_each_block_of_the_decisive_stage(tmp_path: Path) -> None:

@@ -15,13 +15,13 @@ from bench.analysis.analyse import analyse
 from bench.analysis.metrics import headline
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
-from bench.render.figures import blocks, campaign_figures, forest
+from bench.render.figures import blocks, campaign_figures, forest, samples
 from bench.render.figures.axes import tick
-from bench.render.figures.base import recoloured, with_variables
+from bench.render.figures.base import finish, recoloured, with_variables
 from bench.render.figures.fitted_text import text_width_in
 from bench.render.figures.labels import legend_columns, row_label, variant
 from bench.render.figures.settings import styled
-from bench.render.figures.style import TALK, using
+from bench.render.figures.style import PAPER_NARROW, SQUARE, TALK, using
 from bench.render.palette import PALETTE
 from tests.factories import DOCKER, LIBVIRT, PROCESS, SIX, THREE, make_manifest, make_records
 from tests.residents import make_residents
@@ -65,9 +65,10 @@ def test_a_forest_says_of_how_many_metrics_it_has_room_for_which(analysis: Analy
     assert "8 of 12 metrics" in drawing.canvas.texts[1].get_text()
     rest = "No room for metric 8, metric 9, metric 10, metric 11."
     assert (drawing.how, drawing.notes) == (f"How. {rest}", rest)
-    with styled(), using(TALK):
-        talk = forest.plot("hello", found, "hello-exercise", "exercise, times", "How.", title="T", most=8)
-    assert "2 of 12 metrics" in " ".join(talk.canvas.texts[1].get_text().split())
+    for style, part in ((TALK, "2 of 12"), (SQUARE, "4 of 12"), (PAPER_NARROW, "5 of 12")):
+        with styled(), using(style):
+            talk = forest.plot("hello", found, "hello-exercise", "exercise, times", "How.", title="T", most=8)
+        assert f"{part} metrics" in " ".join(talk.canvas.texts[1].get_text().split())
 
 
 def test_only_warm_ups_are_shaded() -> None:
@@ -111,6 +112,17 @@ def test_warm_ups_of_a_resumed_campaign_stand_where_they_ran() -> None:
     line = np.asarray(axes.lines[1].get_xdata(), dtype=float)
     assert (np.diff(line) > 0).all(), "a line leads from boot to boot as they ran"
     assert "another sitting" in drawing.how
+
+
+def test_lines_of_two_boxes_of_one_colour_differ() -> None:
+    other = replace(DOCKER, target="docker[seccomp=false]")
+    for boxes in ((DOCKER,), (DOCKER, other)):
+        manifest = make_manifest(("web",), boxes)
+        with styled():
+            drawing = samples.draw(analyse(manifest, make_records(manifest, boxes, troubles=False)), "web")
+            assert drawing is not None
+            dashed = re.search(r"stroke-dasharray: \d", finish(drawing).light_svg)
+            assert (dashed is not None) == (other in boxes)
 
 
 def test_long_names_keep_their_accelerator() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Final
 
 import numpy as np
@@ -30,6 +30,8 @@ _SIGHT: Final[dict[str, Floats]] = {
 }
 _LEAST: Final = {"full": 19, "protanopia": 15, "deuteranopia": 15, "tritanopia": 12}
 """The least distance of two targets, in CIELAB, by sight."""
+_LEAST_OF_PARTS: Final = 11
+"""The same of two parts of a bar, which have an outline."""
 _TO_XYZ: Final = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 
 
@@ -85,6 +87,26 @@ def test_no_light_colour_is_used_twice() -> None:
     # Figures are recoloured by their light colours: one with two meanings would get the wrong partner.
     light = [colour.light for colour in PALETTE.values()]
     assert len(set(light)) == len(light)
+
+
+# The ways in which phases follow each other in one bar: of a VM, of a container, and of one whose start returns early.
+_STARTS: Final = (
+    "fetched unpacked created vmm start_returned kernel init root exec listening ready replied",
+    "fetched unpacked created setup exec start_returned listening ready replied",
+    "created start_returned setup exec ready replied",
+)
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("sight", list(_SIGHT))
+def test_two_phases_that_touch_in_a_bar_differ(mode: str, sight: str) -> None:
+    assert {name for start in _STARTS for name in start.split()} == {
+        name.removeprefix("p-") for name in PALETTE if name.startswith("p-")
+    }
+    for start in _STARTS:
+        for one, other in pairwise(start.split()):
+            seen = [lab(_SIGHT[sight] @ linear(shown(f"p-{name}", mode))) for name in (one, other)]
+            assert np.linalg.norm(seen[0] - seen[1]) > _LEAST_OF_PARTS, (one, other)
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])

@@ -77,6 +77,7 @@ def test_a_number_and_its_unit_are_on_one_line() -> None:
         "12 boots",
     ]
     assert halves("it takes 188 ms so") == ("it takes", "188 ms so")
+    assert halves("web: ladder · log axis") == ("web: ladder ·", "log axis"), "no line begins with a dot"
 
 
 def test_a_sentence_counts_the_boxes_that_the_figure_shows() -> None:
@@ -91,7 +92,8 @@ def test_a_sentence_counts_the_boxes_that_the_figure_shows() -> None:
     assert of(*drawn).startswith("3 of 9 boxes shown; not shown: docker residents=1, docker residents=4,")
     pair = [("docker residents=1", "runc residents=1")]
     assert of(*pair, columns=("box", "baseline")).startswith("2 of 9 boxes shown")
-    assert of(("docker",)) == "", "names without a level tell nothing: a page shows all boxes"
+    assert of(("docker",)).startswith("3 of 9 boxes shown; not shown: runc residents=1,"), "a line over all numbers"
+    assert of(("docker cache=cold",)) == "", "other names tell nothing: a page shows all boxes"
 
 
 def test_a_line_that_is_too_long_ends_with_a_whole_word() -> None:

@@ -109,7 +109,7 @@ def test_toml_says_the_same(write: Write) -> None:
 
 def test_options_are_part_of_the_label_in_one_order() -> None:
     options: dict[str, str | int | bool] = {"b": 1, "a": True}
-    assert TargetSpec(target="x", options=options).label == "x[a=True,b=1]"
+    assert TargetSpec(target="x", options=options).label == "x[a=true,b=1]"
 
 
 def test_two_variants_of_one_target_are_two_targets(write: Write) -> None:

@@ -1,0 +1,72 @@
+"""Explanations as ``explain.json`` has them, for figures that are drawn later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from bench.scenario.validation import first_problem
+from bench.util.errors import CampaignError
+
+FILE: Final = "explain.json"
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class StoredInterval(_Stored):
+    """Of a change, ns. None: no limit."""
+
+    low: float | None
+    high: float | None
+    level: float
+
+
+class StoredPart(_Stored):
+    """As ``bench.explain.difference.Part``, with the medians alone."""
+
+    name: str
+    label: str
+    a_ns: float
+    b_ns: float
+    change_ns: float
+    interval_ns: StoredInterval | None
+    share: float | None
+    n: int
+    verdict: Literal["slower", "faster", "cannot tell"]
+
+
+class StoredExplanation(_Stored):
+    """As ``bench.explain.difference.Explanation``."""
+
+    a: str
+    b: str
+    endpoint: str
+    paired: bool
+    total: StoredPart
+    phases: tuple[StoredPart, ...]
+    steps: tuple[StoredPart, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+_FORM: Final = TypeAdapter(tuple[StoredExplanation, ...])
+
+
+def read_explanations(directory: Path) -> tuple[StoredExplanation, ...]:
+    """Read ``explain.json``. Raises CampaignError: it is missing, or not what `boxbench explain -o` writes."""
+    file = directory / FILE
+    try:
+        return _FORM.validate_json(file.read_bytes())
+    except OSError as error:
+        raise CampaignError(
+            f"{directory} holds no explanation: {FILE}: {error.strerror}",
+            hint="name the directory that `boxbench explain -o` wrote",
+        ) from None
+    except ValidationError as error:
+        raise CampaignError(
+            f"{file}: not an explanation: {first_problem(error)}",
+            hint="the file was edited, or written by another version of boxbench",
+        ) from None
