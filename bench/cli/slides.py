@@ -22,6 +22,7 @@ from bench.deck.reading import deck_of
 from bench.render.figures.shown import choosing
 from bench.scenario.targets import split_labels
 from bench.util.errors import UsageError
+from bench.util.extras import adding
 from bench.util.outputs import check_place
 from bench.util.paths import is_file
 
@@ -123,5 +124,5 @@ def _installed(names: tuple[str, ...], template: Path | None) -> tuple[str, ...]
     """The formats that this installation can write. With a template PowerPoint stays: its absence is an error then."""
     missing = [name for name in names if is_missing(name) and template is None]
     for name in missing:
-        note(f"{FORMATS[name].file} is left out: it needs the extra {name}; pip install 'boxbench[{name}]'")
+        note(f"{FORMATS[name].file} is left out: it needs a package: {adding(FORMATS[name].package)}")
     return tuple(name for name in names if name not in missing)

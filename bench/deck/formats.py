@@ -26,7 +26,8 @@ class Format:
         file: its name in the directory of a deck.
         writer: ``module:function`` as text, so that a format's library is imported only when it is used.
         png: needs pictures as PNG.
-        needs: a package that it needs beside those that Boxbench always has; empty: none.
+        needs: a module that it needs beside those that Boxbench always has; empty: none.
+        package: the package that has this module.
         pictures: also writes into the folder ``picture_folder``.
     """
 
@@ -34,13 +35,14 @@ class Format:
     writer: str
     png: bool = False
     needs: str = ""
+    package: str = ""
     pictures: bool = False
 
 
 FORMATS: Final[dict[str, Format]] = {
     "html": Format("deck.html", "bench.deck.html:write_html"),
     "pdf": Format("deck.pdf", "bench.deck.pdf:write_pdf"),
-    "pptx": Format("deck.pptx", "bench.deck.pptx.write:write_pptx", png=True, needs="pptx"),
+    "pptx": Format("deck.pptx", "bench.deck.pptx.write:write_pptx", png=True, needs="pptx", package="python-pptx"),
     "marp": Format("deck.marp.md", "bench.deck.markdown:write_marp", png=True, pictures=True),
     "quarto": Format("deck.quarto.md", "bench.deck.markdown:write_quarto", png=True, pictures=True),
 }

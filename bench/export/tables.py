@@ -10,6 +10,7 @@ from bench.analysis.frame import sample_frame
 from bench.analysis.results import Sample
 from bench.export.base import Column, Export, Table
 from bench.util.errors import HostUnfitError
+from bench.util.extras import adding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,7 @@ def parquet(table: Table) -> Export:
     except ImportError:
         raise HostUnfitError(
             "Parquet files are written by pyarrow, which is not installed",
-            hint="pip install 'boxbench[parquet]', or export as csv",
+            hint=f"{adding('pyarrow')}, or export as csv",
         ) from None
     content = pa.Table.from_pandas(_frame(table), preserve_index=False)
     manifest = table.manifest

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench.deck.slides import Deck
 from bench.util.errors import HostUnfitError
+from bench.util.extras import adding
 
 
 def write_pptx(deck: Deck, path: Path, *, template: Path | None = None) -> None:
@@ -23,7 +24,7 @@ def write_pptx(deck: Deck, path: Path, *, template: Path | None = None) -> None:
     except ImportError:
         raise HostUnfitError(
             "PowerPoint files are written by python-pptx, which is not installed",
-            hint="pip install 'boxbench[pptx]', or choose other formats",
+            hint=f"{adding('python-pptx')}, or choose other formats",
         ) from None
     from bench.deck.pptx.presentation import presentation_of  # noqa: PLC0415 - it imports the library
 

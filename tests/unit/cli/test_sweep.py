@@ -89,7 +89,7 @@ def test_an_interrupt_before_the_first_unit_speaks_of_a_simulation(
     monkeypatch.setattr("bench.cli.simulate.sweep.read_model", interrupted)
     assert run(monkeypatch) == ExitCode.INTERRUPTED
     said = capsys.readouterr().err
-    assert "the simulation was interrupted" in said
+    assert "each file is written whole or stays as it was" in said
     assert "trial" not in said
 
 

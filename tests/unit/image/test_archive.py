@@ -271,6 +271,6 @@ def test_a_tree_with_our_files_and_plain_mount_places_is_used(tmp_path: Path) ->
 def test_a_tree_with_something_of_its_own_in_our_places_is_refused(
     tmp_path: Path, entries: tuple[tarfile.TarInfo | tuple[tarfile.TarInfo, bytes], ...], place: str
 ) -> None:
-    with pytest.raises(BuildError, match=f"image shop: .*{place}") as caught:
+    with pytest.raises(BuildError, match=f"(?m)image shop: .*{place}") as caught:
         refuse_foreign_places("shop", index_of(tmp_path, *entries), AGENT)
     assert "in the Dockerfile" in (caught.value.hint or "")

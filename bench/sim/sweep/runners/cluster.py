@@ -22,6 +22,7 @@ from bench.sim.sweep.runners.connect import NoAnswerError, await_greeting, is_ad
 from bench.sim.sweep.unit import Finished, Task, run_task
 from bench.sim.sweep.versions import check_versions, versions
 from bench.util.errors import ExitCode, HostUnfitError
+from bench.util.extras import adding
 
 ANSWER_S: Final = 15.0
 """How long a scheduler or a worker may take to answer a question."""
@@ -302,7 +303,7 @@ def _distributed() -> Any:
     except ImportError:
         raise HostUnfitError(
             "a cluster needs the package distributed, which is not installed here",
-            hint="pip install 'boxbench[fleet]', or leave --scheduler out",
+            hint=f"{adding('distributed')}, or leave --scheduler out",
         ) from None
     return distributed
 

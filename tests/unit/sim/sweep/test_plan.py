@@ -207,7 +207,7 @@ samples: 4
     ],
 )
 def test_wrong_files_are_refused_with_their_line(tmp_path: Path, text: str, words: str) -> None:
-    with pytest.raises(ScenarioError, match=words):
+    with pytest.raises(ScenarioError, match=f"(?m){words}"):
         read_sweep(sweep_file(tmp_path, text))
 
 
