@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from statistics import median
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from bench.analysis.ledger import ledger_values
 from bench.analysis.metrics import Metric, endpoint_metric
@@ -29,6 +29,13 @@ _WINDOW: Final = ".window"
 _MOST_NAMES: Final = 4096
 _ENOUGH_BYTES: Final = 2**20
 """Below this, other processes' writes dominate the ratio, so it is not reported."""
+
+
+class Doubted(Protocol):
+    """What carries doubts: a record, or a traced start of an anatomy."""
+
+    @property
+    def doubts(self) -> tuple[str, ...]: ...
 
 
 class _CpuKeys(NamedTuple):
@@ -169,9 +176,12 @@ def samples_of(record: Record) -> dict[str, float]:
     return {Metric.of("memory", "samples", name, unit="bytes"): value for name, value in found.items()}
 
 
-def disturbances(record: Record) -> tuple[str, ...]:
-    """The record's doubts except those about counters that could not be read, which reports list once per campaign."""
-    return tuple(mark for mark in record.doubts if not mark.startswith(UNKNOWN))
+def disturbances(boot: Doubted) -> tuple[str, ...]:
+    """The boot's doubts except those about counters that could not be read, which count nowhere as disturbances.
+
+    Reports sum them up once per campaign, and leave out a counter that the host does not have at all.
+    """
+    return tuple(mark for mark in boot.doubts if not mark.startswith(UNKNOWN))
 
 
 def start_chain(records: Sequence[Record]) -> Chain:

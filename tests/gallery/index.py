@@ -12,9 +12,10 @@ from tests.gallery.listing import Cited, Entry, Gallery, Result
 _HEAD: Final = """\
 # Published measurements
 
-Each directory has its records, the page that Boxbench made of them, and the commands. All was measured on virtual
-machines with two CPUs where no stock kernel boots under KVM. So libvirt's VM is emulated (tcg) everywhere: its numbers
-show the shape of the cost, not its size. Square brackets are 95 % intervals.
+Each directory has its page and the commands. Each campaign has its records; the comparison and the simulated answers
+are made from those of others. All was measured on virtual machines with two CPUs where no stock kernel boots under KVM.
+So libvirt's VM is emulated (tcg) everywhere: its numbers show the shape of the cost, not its size. Square brackets are
+95 % intervals.
 
 A page (`index.html`) and a deck (`deck.html`) are one file each. GitHub shows their source: download the file, or clone
 the repository, and open it in a browser.
@@ -34,6 +35,7 @@ _PARTS: Final = (
     ("PDF", "deck/deck.pdf"),
     ("PowerPoint", "deck/deck.pptx"),
     ("records", "records.jsonl"),
+    ("numbers", "comparison.json"),
     ("answer", "answer.json"),
     ("verdict", "gate.json"),
 )
@@ -51,12 +53,13 @@ def text(gallery: Gallery, place: Path) -> str:
 
 def _entry(result: Result, entry: Entry, place: Path) -> str:
     here = result.directory
+    picture = f"![{entry.title}]({here}/{entry.picture})\n\n" if entry.picture else ""
     links = [
         *(f"[{word}]({here}/{name})" for word, name in _PARTS if (place / here / name).is_file()),
         f"[commands]({entry.readme})",
     ]
     return (
-        f"## {entry.title}\n\n![{entry.title}]({here}/{entry.picture})\n\n{finding(entry, place / here)}\n\n"
+        f"## {entry.title}\n\n{picture}{finding(entry, place / here)}\n\n"
         f"**What it does not say.** {entry.not_said}\n\n{' · '.join(links)}\n"
     )
 

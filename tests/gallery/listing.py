@@ -38,7 +38,7 @@ class Entry(BaseModel):
         title: a few words.
         finding: where its sentence is: the name of a scenario whose headline the report begins with; ``answer.json``
             for its headline; ``anatomy.md`` for its title; or what is cited.
-        picture: a file of the result.
+        picture: a file of the result; None: it has no figure.
         not_said: what a reader must not take from it.
         readme: a file of the gallery that has the commands of the measurement.
     """
@@ -47,7 +47,7 @@ class Entry(BaseModel):
 
     title: str
     finding: str | Cited
-    picture: str
+    picture: str | None = None
     not_said: str
     readme: str
 

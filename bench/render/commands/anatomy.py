@@ -14,6 +14,7 @@ from rich.text import Text
 
 from bench.analysis.estimates import Interval
 from bench.analysis.in_order import estimate
+from bench.analysis.values import disturbances
 from bench.anatomy.model import Anatomy, CellAnatomy, Limits, Overhead, StartAnatomy
 from bench.anatomy.steps import explained, step_named
 from bench.render.figures.base import Figure, finish, write_figure
@@ -124,10 +125,13 @@ def _footer(cell: CellAnatomy) -> Text:
 
 
 def describe_doubts(cell: CellAnatomy) -> str:
-    """``5 of 5 starts carry doubts about the host: busy in 5 of 5 trials (2)``; empty when none does."""
-    kinds = doubt_kinds(start.doubts for start in cell.starts)
-    doubtful = sum(bool(start.doubts) for start in cell.starts)
-    return f"{doubtful} of {len(cell.starts)} starts carry doubts about the host: {'; '.join(kinds)}" if kinds else ""
+    """``5 of 5 starts carry doubts about the host: busy in 5 of 5 trials (2)``; empty when nothing is to be said.
+
+    Starts are counted as reports count them: a counter that could not be read is named, and disturbs no start.
+    """
+    kinds = "; ".join(doubt_kinds(start.doubts for start in cell.starts))
+    disturbed = sum(bool(disturbances(start)) for start in cell.starts)
+    return f"{disturbed} of {len(cell.starts)} starts carry doubts about the host: {kinds}" if disturbed else kinds
 
 
 def describe_overhead(overhead: Overhead) -> str:

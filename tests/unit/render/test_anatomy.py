@@ -20,7 +20,14 @@ from bench.anatomy.summary import overhead
 from bench.anatomy.sweep import sweep, totals
 from bench.export.chrometrace import ATTRIBUTION_PID, CPUS_PID, chrome_trace, start_trace
 from bench.records.record import Endpoint, Record
-from bench.render.commands.anatomy import anatomy_figures, bar, describe_overhead, view_anatomy, write_files
+from bench.render.commands.anatomy import (
+    anatomy_figures,
+    bar,
+    describe_doubts,
+    describe_overhead,
+    view_anatomy,
+    write_files,
+)
 from bench.render.commands.anatomy_page import write_anatomy_page
 from bench.util.errors import CampaignError
 from tests.factories import DOCKER, HOSTILE, make_manifest, make_records
@@ -290,6 +297,21 @@ def test_doubts_are_named_on_the_terminal_and_on_the_page(tmp_path: Path) -> Non
     said = f"{len(starts)} of {len(starts)} starts carry doubts about the host: busy in "
     assert said in " ".join(text_of(doubtful, width=120).split())
     assert said in write_anatomy_page(doubtful, tmp_path).read_text(encoding="utf-8")
+
+
+def test_a_counter_that_could_not_be_read_disturbs_no_start() -> None:
+    """As in reports: it is counted neither where the host never has it nor where one start lacks it."""
+    absent, first, others = "unknown:throttle", ANATOMY.cells[0].starts[0], ANATOMY.cells[0].starts[1:]
+
+    def said(*of_first: str) -> str:
+        starts = [first.model_copy(update={"doubts": (*of_first, absent)})]
+        starts += [start.model_copy(update={"doubts": (absent,)}) for start in others]
+        return describe_doubts(ANATOMY.cells[0].model_copy(update={"starts": tuple(starts)}))
+
+    total = 1 + len(others)
+    assert said() == ""
+    assert said("busy:2").startswith(f"1 of {total} starts carry doubts about the host: busy in 1 of {total} trials")
+    assert said("unknown:psi") == f"psi could not be read in 1 of {total} trials"
 
 
 def test_a_page_names_no_trace_that_is_not_there(tmp_path: Path) -> None:
