@@ -78,6 +78,7 @@ def shown(analysis: Analysis, scenario: str) -> tuple[Cell, ...]:
     """The cells of a scenario that a figure has room for, in the scenario's order.
 
     Of more than the style's most, boxes stay that are spread evenly from the fastest to the slowest, and the baseline.
+    Targets as they come stay before those with options.
     Where factors vary, all boxes have the same levels: the baseline's first, and more if there is room for all boxes.
     """
     cells, most = chosen(analysis, scenario), style_in_use().most_series
@@ -100,10 +101,12 @@ def _chosen(analysis: Analysis, scenario: str, cells: Sequence[Cell], most: int)
 
 
 def _spread(ranked: Sequence[Cell], base: Cell | None, most: int) -> list[Cell]:
-    """The baseline and cells at even distances; all when there is room."""
-    chosen = [cell for cell in ranked if cell == base]
-    others = [cell for cell in ranked if cell != base]
-    return [*chosen, *_even(others, most - len(chosen))]
+    """The baseline, both ends, and cells at even distances: of targets as they come before those with options."""
+    chosen = [cell for cell in ranked if cell in (base, ranked[0], ranked[-1])][:most]
+    for optioned in (False, True):
+        others = [cell for cell in ranked if cell not in chosen and ("[" in cell.target) is optioned]
+        chosen += _even(others, most - len(chosen))
+    return chosen
 
 
 def _further(there: Sequence[Cell], boxes: Sequence[Cell], levels: Levels, room: int) -> list[Cell]:

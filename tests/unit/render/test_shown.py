@@ -67,6 +67,13 @@ def test_without_factors_the_fastest_and_the_slowest_and_the_baseline_stay(monke
     assert (len(found), found) == (TALK.most_series, sorted(found, key=boxes.index))
 
 
+def test_targets_as_they_come_stay_before_those_with_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes = ("process", "runc[user=true]", "runc", "docker[x=y]", "docker", "podman", "docker-cli", "docker[z=y]")
+    found = [box for box, _ in chosen(monkeypatch, cells(boxes, [{}]))]
+    # The slowest is named in titles, so it stays.
+    assert found == ["process", "runc", "docker", "podman", "docker-cli", "docker[z=y]"]
+
+
 def test_a_number_and_its_unit_are_on_one_line() -> None:
     assert _words("docker takes 188 ms more, 64.0 MiB, 12 boots") == [
         "docker",
