@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from bench.records.record import Record, parse_record
+from bench.util.nofollow import regular_file
 
 _LEAST_BYTES: Final = 2**20
 _MOST: Final = 512
@@ -22,15 +22,13 @@ class Stretch(NamedTuple):
 
 
 def stretches(file: Path) -> list[Stretch]:
-    """The whole lines of a regular file in stretches of a MiB or more, in order; empty if it is none or is unreadable.
+    """The whole lines of a regular file in stretches of a MiB or more, in order; empty if it is none, or unreadable.
 
     What follows the last newline is left out: it was being written when boxbench died.
     """
     try:
-        if not stat.S_ISREG(file.stat().st_mode):
-            return []
-        with file.open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
+        with regular_file(file) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as stream:
+            size = os.fstat(descriptor).st_size
             step = max(_LEAST_BYTES, size // _MOST)
             found, start = list[Stretch](), 0
             while start < size:
@@ -38,7 +36,7 @@ def stretches(file: Path) -> list[Stretch]:
                 line = stream.readline()
                 end = stream.tell()
                 if not line.endswith(b"\n"):
-                    return found + _last(stream.fileno(), start, end)
+                    return found + _last(descriptor, start, end)
                 found.append(Stretch(start, end))
                 start = end
             return found
@@ -53,8 +51,8 @@ def _last(descriptor: int, start: int, end: int) -> list[Stretch]:
 
 
 def records_in(file: Path, stretch: Stretch) -> Iterator[Record]:
-    """The records of a stretch. Raises OSError, and RecordError: a line is no record."""
-    with file.open("rb") as stream:
+    """The records of a stretch. Raises OSError as ``regular_file``, and RecordError: a line is no record."""
+    with regular_file(file) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as stream:
         stream.seek(stretch.start)
         content = stream.read(stretch.end - stretch.start)
     for line in content.removesuffix(b"\n").split(b"\n"):

@@ -13,16 +13,17 @@ import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from bench.util.interrupts import SIGNALS
 from bench.util.prctl import end_with
 
 _Result = TypeVar("_Result")
 _Further = TypeVar("_Further")
 
 _DISPLAY: Final = "rich.live"
-_ENDS: Final = (signal.SIGINT, signal.SIGTERM)
-"""Signals that end a command."""
+_LIMIT_S: Final = 300.0
+"""A copy that sends no result for so long hangs. No piece of work takes a tenth of that."""
 _LEAST_PIECES: Final = 4
 _NUMBER_BYTES: Final = 4
 _MOST_PIECES: Final = 4096 // _NUMBER_BYTES
@@ -43,26 +44,29 @@ def can_share() -> bool:
     return len(os.sched_getaffinity(0)) > 1 and all(type(thread).__module__ == _DISPLAY for thread in others)
 
 
-def shared_out(count: int, work: Callable[[int], _Result]) -> list[_Result]:
+def shared_out(count: int, work: Callable[[int], _Result], *, limit_s: float = _LIMIT_S) -> list[_Result]:
     """``work(0)``, ``work(1)``, ... up to ``count``, as this process alone would make them, with the help of a copy.
 
     The copy sees what this process has in memory now, and only its results come back. What it did not finish, because
-    it failed or was killed, is done here. So an error is raised here as well.
+    it failed, hung or was killed, is done here. So an error is raised here as well.
 
     Args:
         work: its results can be pickled, and do not depend on what other pieces of work leave behind.
+        limit_s: a copy that is waited for, and sends no result for so long, is killed.
     """
-    return list(shared_in_order(count, work))
+    return list(shared_in_order(count, work, limit_s=limit_s))
 
 
-def shared_in_order(count: int, work: Callable[[int], _Result]) -> Generator[_Result, None, None]:
+def shared_in_order(
+    count: int, work: Callable[[int], _Result], *, limit_s: float = _LIMIT_S
+) -> Generator[_Result, None, None]:
     """As ``shared_out``, one result after another: each as soon as it and those before it are there.
 
     To close it ends the copy.
     """
     found: dict[int, _Result] = {}
     done = 0
-    with _helped(count, lambda numbers, send: _work_off(numbers, work, send)) as (numbers, results):
+    with _helped(count, lambda numbers, send: _work_off(numbers, work, send), limit_s) as (numbers, results):
         for number in numbers:
             found[number] = work(number)
             found |= results.come()
@@ -122,7 +126,7 @@ class Stages(Generic[_Result, _Further]):
 
 @contextmanager
 def shared_stages(
-    count: int, first: Callable[[int], _Result], second: Callable[[int], _Further]
+    count: int, first: Callable[[int], _Result], second: Callable[[int], _Further], *, limit_s: float = _LIMIT_S
 ) -> Iterator[Stages[_Result, _Further]]:
     """As ``shared_out`` for two stages, of which the copy begins the first at once, while this process does other work.
 
@@ -138,7 +142,7 @@ def shared_stages(
         for number in mine:
             send(count + number, second(number))
 
-    with _helped(count, both) as (numbers, results):
+    with _helped(count, both, limit_s) as (numbers, results):
         yield Stages(count, (first, second), numbers, results)
 
 
@@ -148,22 +152,33 @@ def _work_off(numbers: Iterator[int], work: Callable[[int], Any], send: _Send) -
 
 
 @contextmanager
-def _helped(count: int, work: Callable[[Iterator[int], _Send], None]) -> Iterator[tuple[Iterator[int], _Results]]:
+def _helped(
+    count: int, work: Callable[[Iterator[int], _Send], None], limit_s: float
+) -> Iterator[tuple[Iterator[int], _Results]]:
     """The numbers below ``count``, which this process and a copy take one by one, and the copy's results.
 
-    Without a copy, where it does not pay, all numbers are for this process.
+    Without a copy, where it does not pay or the host has no room for it, all numbers are for this process.
     """
+    alone = iter(range(count)), _Results(None, limit_s)
     if not _LEAST_PIECES <= count <= _MOST_PIECES or not can_share():
-        yield iter(range(count)), _Results(None, None)
+        yield alone
         return
-    with _numbers(count) as pipe, _copy(lambda send: work(_taken(pipe), send)) as results:
-        yield _taken(pipe), results
+    with _numbers(count) as pipe:
+        if pipe is None:
+            yield alone
+            return
+        with _copy(lambda send: work(_taken(pipe), send), limit_s) as results:
+            yield _taken(pipe), results
 
 
 @contextmanager
-def _numbers(count: int) -> Iterator[int]:
-    """A pipe that holds the numbers below ``count``. Each is read once, whoever reads it."""
-    reader, writer = os.pipe()
+def _numbers(count: int) -> Iterator[int | None]:
+    """A pipe that holds the numbers below ``count``. Each is read once, whoever reads it. None: there is no pipe."""
+    try:
+        reader, writer = os.pipe()
+    except OSError:
+        yield None
+        return
     try:
         os.write(writer, b"".join(number.to_bytes(_NUMBER_BYTES, "little") for number in range(count)))
         os.close(writer)
@@ -178,64 +193,120 @@ def _taken(pipe: int) -> Iterator[int]:
         yield int.from_bytes(number, "little")
 
 
+class _Files(NamedTuple):
+    """Where the results of a copy are: a pipe, whose ends are ``reader`` and ``writer``, and a file in memory."""
+
+    reader: int
+    writer: int
+    file: int
+
+
+def _files() -> _Files | None:
+    """New ones; None: the host has none, which only costs time."""
+    try:
+        reader, writer = os.pipe()
+    except OSError:
+        return None
+    try:
+        return _Files(reader, writer, os.memfd_create("results"))
+    except (OSError, AttributeError):  # a C library of before 2018 does not have it
+        os.close(reader)
+        os.close(writer)
+        return None
+
+
 class _Results:
     """What a copy has made: a pipe says where each result is in a file, so that the copy never waits for a reader."""
 
-    def __init__(self, pipe: int | None, file: int | None) -> None:
-        """None, None: there is no copy."""
-        self._pipe = pipe
-        self._file = file
+    def __init__(self, files: _Files | None, limit_s: float, process: int = 0) -> None:
+        """None: there is no copy."""
+        self._files = files
+        self._limit_s = limit_s
+        self._process = process
 
     def next(self) -> dict[int, Any]:
         """The next result by its number, once it is there; nothing when the copy has ended."""
-        if self._pipe is None or self._file is None:
-            return {}
-        place = os.read(self._pipe, _PLACE.size)
-        if not place:
-            return {}
-        number, start, length = _PLACE.unpack(place)
-        # From our own copy, through a file that nobody else has.
-        return {number: pickle.loads(os.pread(self._file, length, start))}
+        while place := self._place():
+            if found := self._result(place):
+                return found
+        return {}
 
     def come(self) -> dict[int, Any]:
         """All that have come, by number."""
         found: dict[int, Any] = {}
-        while self._pipe is not None and select.select([self._pipe], [], [], 0)[0] and (more := self.next()):
-            found |= more
+        while self._has_come(0) and (place := self._place()):
+            found |= self._result(place)
         return found
 
     def all(self) -> dict[int, Any]:
         """All that were not read, by number, once the copy has ended."""
         found: dict[int, Any] = {}
-        while more := self.next():
-            found |= more
+        while place := self._place():
+            found |= self._result(place)
         return found
+
+    def _has_come(self, limit_s: float) -> bool:
+        return self._files is not None and bool(select.select([self._files.reader], [], [], limit_s)[0])
+
+    def _place(self) -> bytes:
+        """Where the next result is; empty when the copy has ended. One that hangs is ended."""
+        if self._files is None:
+            return b""
+        if not self._has_come(self._limit_s):
+            _kill(self._process)
+        return os.read(self._files.reader, _PLACE.size)
+
+    def _result(self, place: bytes) -> dict[int, Any]:
+        """A result by its number; nothing where it cannot be read back."""
+        assert self._files is not None
+        number, start, length = _PLACE.unpack(place)
+        try:
+            # From our own copy, through a file that nobody else has.
+            return {number: pickle.loads(_content(self._files.file, start, length))}
+        except (EOFError, pickle.UnpicklingError):
+            return {}
+
+
+def _content(file: int, start: int, length: int) -> bytes:
+    """One read gives at most 2 GiB."""
+    content = bytearray()
+    while len(content) < length and (part := os.pread(file, length - len(content), start + len(content))):
+        content += part
+    return bytes(content)
 
 
 @contextmanager
-def _copy(work: Callable[[_Send], None]) -> Iterator[_Results]:
+def _copy(work: Callable[[_Send], None], limit_s: float) -> Iterator[_Results]:
     """A copy of this process that works meanwhile; gives its results. It is gone afterwards."""
-    reader, writer = os.pipe()
-    file = os.memfd_create("results")
+    files = _files()
+    if files is None:
+        yield _Results(None, limit_s)
+        return
     # A signal that came just now would run the original's handlers in the copy, and lose the copy in the original.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     process = 0
     try:
         process = _forked()
         if not process:
-            _work_and_exit(work, (reader, writer, file), before)
-        os.close(writer)
+            _work_and_exit(work, files, before)
+        os.close(files.writer)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        yield _Results(reader, file)
+        yield _Results(files, limit_s, process)
     finally:
+        _kill(process)
         if process > 0:
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
             with suppress(ChildProcessError):
                 os.waitpid(process, 0)
-        os.close(reader)
-        os.close(file)
+        os.close(files.reader)
+        os.close(files.file)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _kill(process: int) -> None:
+    """End a copy, if there is one. It keeps its number until it is waited for."""
+    if process > 0:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
 
 
 def _forked() -> int:
@@ -257,26 +328,26 @@ def _forked() -> int:
     return process
 
 
-def _work_and_exit(work: Callable[[_Send], None], files: tuple[int, int, int], mask: Iterable[int]) -> None:
+def _work_and_exit(work: Callable[[_Send], None], files: _Files, mask: Iterable[int]) -> None:
     """In the copy. Nothing of the original may run on here: no handler at its end, no buffer that it would write."""
     # Another thread may have been writing to the terminal just now. A stream that nobody holds would be flushed.
     code, _held = 1, (sys.stdout, sys.stderr)
     try:
-        reader, pipe, file = files
-        os.close(reader)
+        os.close(files.reader)
         warnings.simplefilter("ignore")
         # The original reports errors, and removes what is to be removed after an interruption.
-        for end in _ENDS:
-            signal.signal(end, signal.SIG_DFL)
+        for end in SIGNALS:
+            if signal.getsignal(end) is not signal.SIG_IGN:
+                signal.signal(end, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        with Path(os.devnull).open("w", encoding="utf-8") as nowhere, os.fdopen(file, "wb") as results:
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere, os.fdopen(files.file, "wb") as results:
             sys.stdout = sys.stderr = nowhere
 
             def send(number: int, result: Any) -> None:
                 start = results.tell()
                 pickle.dump(result, results, protocol=pickle.HIGHEST_PROTOCOL)
                 results.flush()
-                os.write(pipe, _PLACE.pack(number, start, results.tell() - start))
+                os.write(files.writer, _PLACE.pack(number, start, results.tell() - start))
 
             work(send)
         code = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,9 @@ from bench.records import stretches as stretches_module
 from bench.records.campaign import RECORDS, read_campaign
 from bench.records.manifest import read_manifest
 from bench.records.record import Record
-from bench.records.stretches import records_in, stretches
+from bench.records.stretches import Stretch, records_in, stretches
 from bench.util import parallel
-from bench.util.errors import BoxbenchWarning, RecordError
+from bench.util.errors import BoxbenchError, BoxbenchWarning, RecordError
 from tests.factories import SIX, make_manifest, make_records, write_campaign
 from tests.synthetic import lengthen
 
@@ -81,6 +82,27 @@ def test_what_is_no_file_of_records_has_no_stretches(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     assert stretches(tmp_path / "torn") == []
     assert stretches(tmp_path / "empty") == []
+
+
+def test_a_link_to_records_is_refused_as_by_one_process(campaign: Path) -> None:
+    file = campaign / RECORDS
+    parts = stretches(file)
+    file.rename(campaign / "elsewhere")
+    file.symlink_to("elsewhere")
+    assert stretches(file) == []
+    with pytest.raises(OSError, match="it is a link"):
+        list(records_in(file, parts[0]))
+    assert not shared(campaign)
+    with pytest.raises(BoxbenchError, match="it is a link"):
+        analyse_directory(campaign)
+
+
+def test_a_fifo_has_no_stretches(tmp_path: Path) -> None:
+    """To open one waits for a writer."""
+    os.mkfifo(tmp_path / "fifo")
+    assert stretches(tmp_path / "fifo") == []
+    with pytest.raises(OSError, match="no regular file"):
+        list(records_in(tmp_path / "fifo", Stretch(0, 1)))
 
 
 def test_a_damaged_line_is_named_as_by_one_process(campaign: Path) -> None:
