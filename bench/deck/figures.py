@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeGuard
 
 from bench.analysis.analyse import analyse
 from bench.deck.history import HistoryBranch, check_command, checked_history
@@ -20,7 +20,7 @@ from bench.floor.model import read_floors
 from bench.gate.block_ratios import block_ratios
 from bench.gate.result import read_result
 from bench.records.campaign import read_campaign
-from bench.records.manifest import MANIFEST
+from bench.records.manifest import MANIFEST, read_manifest
 from bench.render.commands.explain import explain_drawings
 from bench.render.commands.floor_page import floor_drawings
 from bench.render.commands.gate_page import gate_figures
@@ -88,10 +88,11 @@ def _finishers(place: Place) -> Iterator[tuple[str, Finish]]:
     if isinstance(place, HistoryBranch):
         return _of_history(place)
     # A deck tells nothing of these two that their figures do not.
-    if is_file(place / EXPLAINED):
-        return _of_explanation(place)
-    if is_file(place / FLOOR) and not is_file(place / MANIFEST):
-        return _of_floors(place)
+    if not is_file(place / MANIFEST):
+        if is_file(place / EXPLAINED):
+            return _of_explanation(place)
+        if is_file(place / FLOOR):
+            return _of_floors(place)
     return _READERS[kind_of(place)](place)
 
 
@@ -108,7 +109,7 @@ def _command(place: Place, style: Style, name: str) -> str:
 def _missing(place: Place, wanted: str, names: Sequence[str], targets: Sequence[str]) -> UsageError:
     """Says whether the figure needs more boxes than are shown, or is not known."""
     there = f"it has {', '.join(names)}"
-    least = next((count for kind, count in LEAST_BOXES.items() if _is_meant(f"-{wanted}", kind)), None)
+    least = _least_boxes(place, wanted)
     if least is None:
         hint = meant_or_listed(wanted, [*names, *_ends(names)], there)
         return UsageError(f"--only {wanted}: {_said(place)} has no such figure", hint=hint)
@@ -117,11 +118,27 @@ def _missing(place: Place, wanted: str, names: Sequence[str], targets: Sequence[
     return UsageError(f"--only {wanted}: this figure needs at least {least} boxes that were ready; {few}", hint=more)
 
 
+def _least_boxes(place: Place, wanted: str) -> int | None:
+    """How many boxes a figure needs that would be there with more; None: no scenario of a campaign has one so named."""
+    if not _is_campaign(place):
+        return None
+    for name, entry in read_manifest(place).scenarios.items():
+        for kind, count in LEAST_BOXES.items():
+            could_be = kind != "exercise" or entry.scenario.exercise is not None
+            if could_be and wanted in (kind, f"{name}-{kind}"):
+                return count
+    return None
+
+
+def _is_campaign(place: Place) -> TypeGuard[Path]:
+    return isinstance(place, Path) and is_file(place / MANIFEST) and kind_of(place) == "campaign"
+
+
 def check_targets(place: Place, targets: Sequence[str]) -> None:
     """Raises UsageError: targets are named, and the place is no campaign, or has no box of one of them."""
     if not targets:
         return
-    if isinstance(place, HistoryBranch) or not is_file(place / MANIFEST) or kind_of(place) != "campaign":
+    if not _is_campaign(place):
         raise UsageError(
             f"--targets has no effect on {_said(place)}: it holds no campaign",
             hint="leave --targets out, or name a campaign",

@@ -223,6 +223,11 @@ class OpenedCampaign:
         drawn = {figure.name for figure in found}
         for name in (name for name in names if name not in drawn):
             known = [figure.name for figure in self.figures()]
+            if name in known:
+                raise UsageError(
+                    f"the campaign has a figure {name!r}, but not with these targets or in this style",
+                    hint="name more targets, or choose the style page",
+                )
             listed = f"it has {', '.join(known) or 'none'}"
             raise UsageError(f"the campaign has no figure {name!r}", hint=meant_or_listed(name, known, listed))
 

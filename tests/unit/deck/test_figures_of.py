@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from bench.deck.figures import figures_of
 from bench.deck.reading import deck_of
 from bench.deck.simulated import model_name
+from bench.explain.stored import FILE as EXPLAINED
 from bench.history.acknowledge import FILE
 from bench.history.store import DirectoryStore, add_line
 from bench.render.figures import base
@@ -79,6 +81,20 @@ def test_a_figure_that_needs_more_boxes_says_how_many(campaign: Path) -> None:
     assert "-t" in error.value.hint
     with pytest.raises(UsageError, match="needs at least 4 boxes"):
         figures_of(campaign, TALK, only=("hello-ladder",))
+
+
+@pytest.mark.parametrize("wanted", ["helo-ratios", "other-ladder", "exercise", "hello-exercise"])
+def test_a_figure_that_no_box_would_add_is_not_known(campaign: Path, wanted: str) -> None:
+    """Its scenario is not the campaign's, or has no exercise."""
+    with pytest.raises(UsageError, match=f"--only {wanted}: .* has no such figure"):
+        figures_of(campaign, TALK, only=(wanted,))
+
+
+def test_an_explanation_in_a_campaign_does_not_hide_its_figures(campaign: Path, tmp_path: Path) -> None:
+    both = shutil.copytree(campaign, tmp_path / "both")
+    (both / EXPLAINED).write_text("[]", encoding="utf-8")
+    (figure,) = figures_of(both, TALK, only=("ecdf",), targets=("docker",))
+    assert figure.name == "hello-ecdf"
 
 
 def test_figures_and_slides_of_a_history_have_the_same_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -185,6 +185,9 @@ def test_figures_are_chosen_by_name_and_by_target(campaign: OpenedCampaign) -> N
     with pytest.raises(UsageError, match="no figure 'hello-edcf'") as error:
         campaign.figures(only=["hello-blocks", "hello-edcf"])
     assert error.value.hint.startswith("did you mean 'hello-ecdf'? it has hello-")
+    with pytest.raises(UsageError, match="figure 'hello-ratios', but not with these targets") as error:
+        campaign.figures(only="hello-ratios", targets="docker")
+    assert "did you mean" not in error.value.hint
     with pytest.raises(UsageError, match="no such target") as error:
         campaign.figures(targets=["dokcer"])
     assert error.value.hint.startswith("did you mean 'docker'?")
