@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.host.run_directory import TAG
 from bench.records import results
@@ -56,7 +56,7 @@ class Level(_Frozen):
         why_not: the most frequent reason for not working; empty when it always worked.
     """
 
-    memory_bytes: int
+    memory_bytes: Annotated[int, Field(ge=1, lt=2**63)]
     tried: int
     worked: int
     why_not: str = ""
@@ -94,7 +94,9 @@ class TargetFloor(_Frozen):
 
     @property
     def size_text(self) -> str:
-        """``9.00 MiB``, ``at most 1.00 MiB``, ``more than 128 MiB``."""
+        """``9.00 MiB``, ``at most 1.00 MiB``, ``more than 128 MiB``, ``no size was tried``."""
+        if self.floor_bytes is None and not self.levels:
+            return "no size was tried"
         if self.floor_bytes is None:
             return f"more than {format_bytes(self.levels[-1].memory_bytes)}"
         size = format_bytes(self.floor_bytes)

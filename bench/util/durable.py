@@ -19,16 +19,18 @@ def write_durably(path: Path, data: bytes | str) -> None:
     """Write a file so that readers see the old content or the new one, and never a part.
 
     The data goes to a temporary file beside ``path``, reaches the disk, and takes the name with a rename. A link stays:
-    the file that it leads to is replaced. What is not a regular file, such as ``/dev/stdout``, is written directly.
+    the file that it leads to is replaced. What is not a regular file, such as ``/dev/stdout`` in a pipeline, is written
+    directly.
 
     Raises:
         OSError: the disk is full or fails. ``path`` is as before, and the temporary file is removed.
     """
     raw = _encode(data)
-    final = path.resolve()
-    if final.exists() and not final.is_file():
-        final.write_bytes(raw)
+    if path.exists() and not path.is_file():
+        # By its own name: links of /proc/self/fd lead to no path.
+        path.write_bytes(raw)
         return
+    final = path.resolve()
     with _temporary(final, raw) as temporary:
         if final.exists():
             temporary.chmod(stat.S_IMODE(final.stat().st_mode))

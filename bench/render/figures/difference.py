@@ -27,6 +27,8 @@ _MOST: Final = 5
 _LEAST: Final = 0.005
 """A smaller share of the slower of both has no row for what is left."""
 _NAME: Final = 40
+_LONGEST: Final = 4000
+"""Of a name that is looked at."""
 _REST: Final = "the rest"
 _HOW: Final = (
     "The bar on top is the median of A, the one at the bottom that of B. Each bar between them is the change of one "
@@ -78,11 +80,16 @@ def draw(found: StoredExplanation, number: int) -> Drawing:
 
 
 def _sides(found: StoredExplanation) -> tuple[str, str]:
-    """The names of A and B; without their campaign where it is one."""
-    sides = clean(found.a, limit=2 * _NAME), clean(found.b, limit=2 * _NAME)
+    """The names of A and B, without their campaign where it is one; of long ones, the parts that differ."""
+    sides = clean(found.a, limit=_LONGEST), clean(found.b, limit=_LONGEST)
     heads = {side.rpartition(":")[0] for side in sides}
-    short = [side.rpartition(":")[2] if len(heads) == 1 else side for side in sides]
-    return short[0][:_NAME], short[1][:_NAME]
+    a, b = (side.rpartition(":")[2] if len(heads) == 1 else side for side in sides)
+    short = clean(a, limit=_NAME), clean(b, limit=_NAME)
+    if a == b or short[0] != short[1]:
+        return short
+    same = next((at for at, (one, other) in enumerate(zip(a, b, strict=False)) if one != other), min(len(a), len(b)))
+    begin = max(0, same - _NAME // 2)
+    return clean(f"…{a[begin:]}", limit=_NAME), clean(f"…{b[begin:]}", limit=_NAME)
 
 
 def _phase(part: StoredPart) -> str:

@@ -227,6 +227,9 @@ def test_an_export_goes_to_the_file_that_is_there(
         assert call(monkeypatch, "export", "c", "-f", "csv", "-o", place) == ExitCode.OK
         assert capsys.readouterr().out == f"{file}\n"
         assert Path(file).read_text(encoding="utf-8").startswith("campaign,")
+    # The name of a device would stand behind the content on a terminal.
+    assert call(monkeypatch, "export", "c", "-f", "csv", "-o", "/dev/null") == ExitCode.OK
+    assert capsys.readouterr().out == ""
     assert call(monkeypatch, "export", "c", "-f", "csv", "-o", "/dev/full") == ExitCode.USAGE
     assert "/dev/full cannot be written: No space left on device" in capsys.readouterr().err
 

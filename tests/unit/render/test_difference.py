@@ -75,6 +75,27 @@ def test_the_title_says_what_the_numbers_say(found: StoredExplanation, title: st
         assert draw(found, 0).title == title
 
 
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        (("console=serial,nic=virtio,machine=q35", "console=serial,nic=virtio,machine=pc"), None),
+        (("", "console=serial,nic=virtio,machine=pc"), ("web/libvirt[]", "web/libvirt[console=serial,nic=virtio,m…")),
+        (("a" * 500 + "1", "a" * 500 + "2"), None),
+        (("a" * 25 + "1" + "a" * 90, "a" * 25 + "2" + "a" * 90), None),
+    ],
+)
+def test_long_names_are_cut_with_a_sign_and_differ(options: tuple[str, str], names: tuple[str, str] | None) -> None:
+    a, b = (f"c:web/libvirt[{one}]" for one in options)
+    found = explained(part("total", 50), part("created-init", 40)).model_copy(update={"a": a, "b": b})
+    with styled(), using(TALK):
+        title = draw(found, 0).title
+    right, left = title.partition(" by 50.0 ms")[0].split(" is slower than ")
+    assert left != right
+    assert max(len(left), len(right)) <= 40
+    assert all("…" in shown for shown, name in ((left, a), (right, b)) if len(name) > 42)
+    assert names is None or (left, right) == names
+
+
 @pytest.mark.parametrize("style", STYLES.values(), ids=lambda style: style.name)
 def test_bars_lead_from_a_to_b_and_the_rest_has_its_own(style: object) -> None:
     phases = [part(f"created-{name}", change) for name, change in (("init", 40), ("exec", 5), ("ready", 0.2))]

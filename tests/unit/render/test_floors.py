@@ -12,6 +12,7 @@ from bench.render.figures.base import Figure, finish
 from bench.render.figures.floors import draw
 from bench.render.figures.settings import styled
 from bench.render.figures.style import STYLES, TALK, using
+from bench.util.errors import CampaignError
 
 MIB = 2**20
 
@@ -81,6 +82,19 @@ def test_a_mark_says_whether_all_some_or_no_boots_worked(style: object) -> None:
     assert len(hollow) == 2
     assert "more than 128 MiB" in figure.light_svg
     assert draw(floors()) is None
+
+
+def test_sizes_that_no_memory_has_are_refused(tmp_path: Path) -> None:
+    file = write_floors(tmp_path, floors(DOCKER))
+    known = file.read_text(encoding="utf-8")
+    for size in (0, -MIB):
+        file.write_text(known.replace(f'"memory_bytes": {4 * MIB}', f'"memory_bytes": {size}'), encoding="utf-8")
+        with pytest.raises(CampaignError, match=r"not a floor: .*memory_bytes"):
+            figures_of(tmp_path, TALK)
+
+
+def test_a_target_that_was_never_tried_has_no_size() -> None:
+    assert target("docker", None, outcome="none").size_text == "no size was tried"
 
 
 def test_the_figure_of_a_directory(tmp_path: Path) -> None:

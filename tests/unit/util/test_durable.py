@@ -53,6 +53,17 @@ def test_a_device_is_written_directly() -> None:
     assert not Path("/dev/null").is_file()
 
 
+def test_a_pipe_is_written_through_the_name_that_it_has() -> None:
+    """As /dev/stdout in a pipeline: its link leads to no path."""
+    reader, writer = os.pipe()
+    try:
+        write_durably(Path(f"/dev/fd/{writer}"), "x")
+        assert os.read(reader, 2) == b"x"
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
 @pytest.mark.usefixtures("failing_fsync")
 def test_a_failed_write_keeps_the_old_content(tmp_path: Path) -> None:
     file = tmp_path / "gate.json"
