@@ -37,6 +37,8 @@ _PAGES: Final[Mapping[str, str]] = {
 }
 """By command, the page that says what to do with it."""
 _BRACKET: Final = re.compile(r"\s*\[([^\[\]]*)\]$")
+_BETWEEN_NOTES: Final = re.compile(r"; (?![^()]*\))")
+"""Not within the parentheses of a default, which can have several parts: ``(5; with --replay all)``."""
 _RANGE: Final = re.compile(r"(?:(\S+)<=)?x(?:<=(\S+))?|x>=(\S+)")
 _USUAL: Final = "Options for images and Dockerfiles"
 
@@ -85,7 +87,7 @@ def _options(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 def _row(name: str, meaning: str) -> tuple[str, str, str, str]:
     match = _BRACKET.search(meaning)
-    notes = match[1].split("; ") if match else []
+    notes = _BETWEEN_NOTES.split(match[1]) if match else []
     said = meaning[: match.start()] if match else meaning
     default = next((note.removeprefix("default: ") for note in notes if note.startswith("default: ")), "")
     if "required" in notes:

@@ -20,7 +20,7 @@ Metrics = Annotated[
         "-m",
         metavar="METRIC",
         help="A metric to judge, by name or pattern, such as endpoint.ready; repeat it for several.",
-        show_default="headline, memory, CPU, disk",
+        show_default="headline, load test, memory, CPU, disk",
     ),
 ]
 ThresholdTexts = Annotated[

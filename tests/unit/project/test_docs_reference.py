@@ -70,6 +70,17 @@ def test_every_command_and_option_is_on_the_page() -> None:
         assert not [option for option in missing if option != "--version"], name
 
 
+def test_a_default_of_several_parts_is_whole() -> None:
+    text = pages.texts()["commands.md"]
+    assert "| 5; with --replay all | 1 to 10000 |" in text
+    assert "| as many as --detect needs; 5 runs | 1 to 10000 |" in text
+
+
+def test_a_gate_says_which_metrics_it_judges() -> None:
+    judged = [row for row in pages.texts()["commands.md"].splitlines() if row.startswith("| `-m, --metric METRIC`")]
+    assert judged and all("| headline, load test, memory, CPU, disk |" in row for row in judged)
+
+
 def test_every_key_of_a_scenario_is_on_its_page_with_a_meaning() -> None:
     schema = scenario_schema()
     text = pages.texts()["scenario-keys.md"]

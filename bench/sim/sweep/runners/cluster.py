@@ -30,7 +30,10 @@ WORKERS_S: Final = 120.0
 """How long a cluster may be without any worker."""
 _LOOK_S: Final = 5.0
 _POLL_S: Final = 0.1
-_INSTALL: Final = "install the same version of everything on all workers: `pip install boxbench[fleet,jit]==...`"
+_INSTALL: Final = (
+    "install on all workers what this machine has: its Python, the same wheel of Boxbench with the extras fleet and jit, "
+    "and the same versions of NumPy, SciPy and numba"
+)
 _RESUME: Final = "the same command goes on with what is finished"
 _LOGGERS: Final = ("distributed", "tornado", "asyncio")
 
