@@ -134,6 +134,6 @@ DOUBTS: Final[Mapping[Doubt, DoubtFacts]] = {
     Doubt.LOST: DoubtFacts("so many boxes of a storm were not ready in the end", "`artefacts/TRIAL`; `ready.timeout`"),
     Doubt.UNKNOWN: DoubtFacts(
         "what comes after the colon could not be read, so it was not watched or is missing",
-        "`boxbench doctor` says what this host cannot count",
+        "`boxbench doctor` says what this host cannot count; reports leave out what it can never count",
     ),
 }

@@ -57,3 +57,10 @@ def test_every_doubt_has_a_cause_and_a_next_step() -> None:
     assert set(DOUBTS) == set(Doubt) == _written()
     rows = [f"| `{doubt.value}` | {one.meaning} | {one.limit} | {one.remedy} |" for doubt, one in DOUBTS.items()]
     assert _lines("Doubts") == rows
+
+
+def test_nothing_tells_to_install_a_package_of_our_name_from_a_registry() -> None:
+    # None has Boxbench, so it would be somebody else's. A file is named with a slash: './boxbench-VERSION.whl[jit]'.
+    pages = (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("bench/**/*.py"))
+    told = re.compile(r"\b(?:pip|pipx|uv|tool) install[^`\n]*[ '\"]boxbench\b")
+    assert [str(page) for page in pages if told.search(page.read_text(encoding="utf-8"))] == []

@@ -78,7 +78,8 @@ def test_a_default_of_several_parts_is_whole() -> None:
 
 def test_a_gate_says_which_metrics_it_judges() -> None:
     judged = [row for row in pages.texts()["commands.md"].splitlines() if row.startswith("| `-m, --metric METRIC`")]
-    assert judged and all("| headline, load test, memory, CPU, disk |" in row for row in judged)
+    assert judged
+    assert all("| headline, load test, memory, CPU, disk |" in row for row in judged)
 
 
 def test_every_key_of_a_scenario_is_on_its_page_with_a_meaning() -> None:

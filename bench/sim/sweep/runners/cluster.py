@@ -31,8 +31,8 @@ WORKERS_S: Final = 120.0
 _LOOK_S: Final = 5.0
 _POLL_S: Final = 0.1
 _INSTALL: Final = (
-    "install on all workers what this machine has: its Python, the same wheel of Boxbench with the extras fleet and jit, "
-    "and the same versions of NumPy, SciPy and numba"
+    "install on all workers what this machine has: its Python, the same wheel of Boxbench with its extras fleet and "
+    "jit, and its versions of NumPy, SciPy and numba"
 )
 _RESUME: Final = "the same command goes on with what is finished"
 _LOGGERS: Final = ("distributed", "tornado", "asyncio")
