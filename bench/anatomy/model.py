@@ -12,7 +12,7 @@ from bench.anatomy.steps import DEPTH, SHARES, UNATTRIBUTED, step_named
 from bench.anatomy.sweep import Segment
 from bench.records import results
 from bench.records.record import Endpoint
-from bench.scenario.fields import Int64
+from bench.scenario.fields import Int64, Label
 from bench.scenario.validation import first_problem
 from bench.util.errors import CampaignError
 from bench.util.nofollow import read_regular
@@ -79,9 +79,9 @@ class StartAnatomy(_Frozen):
 class CellAnatomy(_Frozen):
     """The traced starts of one cell. Its key lacks the factor ``trace``."""
 
-    cell: str
+    cell: Label
     scenario: str
-    box: str
+    box: Label
     accel: str
     description: dict[str, str]
     starts: Annotated[tuple[StartAnatomy, ...], Field(min_length=1)]

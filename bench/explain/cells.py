@@ -14,6 +14,7 @@ from bench.plan.trials import Cell
 from bench.records.campaign import read_campaign
 from bench.records.manifest import Manifest
 from bench.records.record import Record
+from bench.scenario.fields import canonical_label
 from bench.scenario.model import Scenario
 from bench.util.errors import UsageError
 from bench.util.text import meant_or_listed
@@ -169,7 +170,7 @@ def _shared(left: LoadedCampaign, right: LoadedCampaign) -> tuple[tuple[Campaign
 
 
 def _cell_of(loaded: LoadedCampaign, name: str) -> CampaignCell:
-    cells = loaded.cells()
+    cells, name = loaded.cells(), canonical_label(name)
     for matches in (
         [cell for cell in cells if name in (cell.key, bare_key(cell))],
         # Without the accelerator or the factors, if only one cell matches.

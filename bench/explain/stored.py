@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from bench.scenario.fields import Label
 from bench.scenario.validation import first_problem
 from bench.util.errors import CampaignError
+from bench.util.nofollow import read_regular
 
 FILE: Final = "explain.json"
 
@@ -42,8 +44,8 @@ class StoredPart(_Stored):
 class StoredExplanation(_Stored):
     """As ``bench.explain.difference.Explanation``."""
 
-    a: str
-    b: str
+    a: Label
+    b: Label
     endpoint: str
     paired: bool
     total: StoredPart
@@ -52,14 +54,14 @@ class StoredExplanation(_Stored):
     notes: tuple[str, ...] = ()
 
 
-_FORM: Final = TypeAdapter(tuple[StoredExplanation, ...])
+_FORM: Final = TypeAdapter(Annotated[tuple[StoredExplanation, ...], Field(min_length=1)])
 
 
 def read_explanations(directory: Path) -> tuple[StoredExplanation, ...]:
     """Read ``explain.json``. Raises CampaignError: it is missing, or not what `boxbench explain -o` writes."""
     file = directory / FILE
     try:
-        return _FORM.validate_json(file.read_bytes())
+        return _FORM.validate_json(read_regular(file))
     except OSError as error:
         raise CampaignError(
             f"{directory} holds no explanation: {FILE}: {error.strerror}",

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bench.host.run_directory import TAG
 from bench.records import results
 from bench.records.record import Record
+from bench.scenario.fields import Label
 from bench.scenario.validation import first_problem
 from bench.util.errors import CampaignError
 from bench.util.json_value import JsonObject
@@ -76,9 +77,9 @@ class TargetFloor(_Frozen):
         doubts: disturbances of tries that worked, each kind with its number.
     """
 
-    box: str
+    box: Label
     outcome: Literal["found", "at-most", "none"]
-    floor_bytes: int | None
+    floor_bytes: Annotated[int, Field(ge=1, lt=2**63)] | None
     success_at_least: float | None
     limit_ns: int
     levels: tuple[Level, ...]

@@ -17,7 +17,7 @@ from bench.gate.failures import describe_ends, ends_of
 from bench.gate.model import Bound, GateResult, Identity, Verdict
 from bench.gate.thresholds import matches
 from bench.plan.trials import Cell
-from bench.scenario.fields import Strict
+from bench.scenario.fields import Label, Strict
 from bench.scenario.validation import describe_faults
 from bench.util.document import FileKind, read_document
 from bench.util.errors import UsageError
@@ -40,7 +40,7 @@ class BoundEntry(Strict):
     """
 
     scenario: str | None = None
-    target: str
+    target: Label
     metric: str
     min: float | int | str | None = None
     max: float | int | str | None = None

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 from bench.analysis.estimates import Interval
 from bench.instructions.model import ACCEL
 from bench.records import results
+from bench.scenario.fields import Label
 from bench.util.errors import ExitCode
 
 SCHEMA: Final = 2
@@ -80,7 +81,7 @@ class Identity(GateModel):
     commit: str | None = None
     campaigns: tuple[str, ...] = ()
     images: dict[str, str] = {}
-    targets: dict[str, dict[str, str]] = {}
+    targets: dict[Label, dict[str, str]] = {}
 
 
 class StageResult(GateModel):
@@ -137,9 +138,9 @@ class GateRow(GateModel):
     """
 
     scenario: str
-    box: str
-    cell_a: str
-    cell_b: str
+    box: Label
+    cell_a: Label
+    cell_b: Label
     accel: str
     metric: str
     """The metric's name."""
@@ -182,7 +183,7 @@ class GateRow(GateModel):
 class Bound(GateModel):
     """A fixed limit of one metric with the measured value, in the metric's unit."""
 
-    cell: str
+    cell: Label
     """The cell's key."""
     metric: str
     """The metric's name."""

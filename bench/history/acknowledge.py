@@ -12,6 +12,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.history.line import HistoryError
+from bench.scenario.fields import older_label
 
 FILE: Final = "boxbench-acknowledged.toml"
 _MAX_BYTES: Final = 2**20
@@ -71,7 +72,9 @@ def matching(
 ) -> Iterator[Acknowledgement]:
     """The entries that match a change of one series in the range ``commits``."""
     for entry in entries:
-        patterns = ((cell, entry.cell), (metric, entry.metric), (host, entry.host))
+        # Files may have patterns of labels as older reports wrote them.
+        spelling = cell if fnmatchcase(cell, entry.cell) else older_label(cell)
+        patterns = ((spelling, entry.cell), (metric, entry.metric), (host, entry.host))
         named = any(commit.startswith(entry.commit) for commit in commits)
         if named and all(fnmatchcase(value, pattern) for value, pattern in patterns):
             yield entry

@@ -124,7 +124,7 @@ class OpenedCampaign:
         box         string  target and accelerator, such as ``libvirt/tcg``; the target alone for ``native``
         accel       string  ``native``, ``kvm`` or ``tcg``
         factors     string  ``NAME=LEVEL`` of each factor, sorted, joined by commas; empty without factors
-        block       int64   number of the block; boots of one block ran close together in time
+        block       int64   number of the block, from 0; reports count from 1. Boots of one ran close in time
         warmup      bool    the boot is a warm-up; results leave it out
         trial       string  id of the trial; rows of one boot share it
         outcome     string  ``ok``, ``timeout`` or ``failed``

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
@@ -28,15 +29,28 @@ FORMS: Final = {
 """By pattern, the instruction in the error for text that does not match it."""
 
 
-_TRUTH: Final = re.compile(r"=(True|False)(?=[,\]])")
+_OPTIONS: Final = re.compile(r"\[[^\[\]]*\]")
+_TRUTH: Final = re.compile(r"(?<==)(true|false)(?=[,\]])", re.IGNORECASE)
 
 
 def canonical_label(text: str) -> str:
-    """A label, or a text that begins with one, as a user types it: ``docker[seccomp=false]``, as YAML writes it.
+    """A label, or a text with one in it, as a user types it: ``docker[seccomp=false]``, as YAML writes it.
 
     Older records have ``docker[seccomp=False]``. They are read as if they had the other.
     """
-    return _TRUTH.sub(lambda found: found[0].lower(), text) if "[" in text else text
+    return _with_truth(text, str.lower)
+
+
+def older_label(text: str) -> str:
+    """The same as older versions wrote it, for what they have stored digests or patterns of."""
+    return _with_truth(text, str.capitalize)
+
+
+def _with_truth(text: str, spell: Callable[[str], str]) -> str:
+    # Levels of factors stay as they are: they stand in braces.
+    if "[" not in text:
+        return text
+    return _OPTIONS.sub(lambda options: _TRUTH.sub(lambda word: spell(word[0]), options[0]), text)
 
 
 Label = Annotated[str, AfterValidator(canonical_label)]

@@ -147,7 +147,14 @@ def _sentence(analysis: Analysis, scenario: str) -> str:
 
 def _data(series: Sequence[tuple[Cell, Sequence[Sample]]], order: _Order) -> FigureData:
     rows = [
-        (cell_label(cell), sample.block + 1, sample.value, "warm-up" if sample.warmup else "", place, column.sitting)
+        (
+            cell_label(cell),
+            sample.block + 1,
+            sample.value,
+            "warm-up" if sample.warmup else "",
+            place + 1,
+            column.sitting + 1,
+        )
         for cell, samples in series
         for place, sample in order.placed(samples)
         for column in [order.columns[place]]

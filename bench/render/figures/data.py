@@ -84,7 +84,10 @@ CONVENTIONS: Final = {
     "samples": ("box", "block", "value"),
     "table": (),
 }
-"""By kind of figure the names of its first columns; a figure may have more. Times are ns, sizes bytes."""
+"""By kind of figure the names of its first columns; a figure may have more. Times are ns, sizes bytes.
+
+Blocks, their places in the order in which they ran, and sittings count from 1.
+"""
 
 
 def as_data(table: Sequence[Sequence[str]]) -> FigureData:

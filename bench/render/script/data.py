@@ -74,7 +74,10 @@ class CellEntry(_Part):
     boots: Annotated[int, Field(ge=0)]
     """The number of its measured blocks."""
     blocks: tuple[int, ...]
-    """Those of them whose values are in `points` of its rows: of more than 100, every second, third or further one."""
+    """Those of them whose values are in `points` of its rows: of more than 100, every second, third or further one.
+
+    Numbers are from 0, where the page shows them from 1.
+    """
 
 
 class RowEntry(_Part):

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.scenario.fields import canonical_label
 from bench.sim.answer.form import Drawn, drawn
 from bench.sim.model.file import Model, assumed_sentences
 from bench.util.errors import UsageError
@@ -84,6 +85,7 @@ def find_target(model: Model, label: str) -> str:
 
     Raises UsageError that lists the targets when there is none, or when it may be one of several.
     """
+    label = canonical_label(label)
     if label in model.targets:
         return label
     found = [name for name in model.targets if name.startswith(f"{label}/")]
@@ -94,6 +96,7 @@ def find_target(model: Model, label: str) -> str:
 
 def choose_baseline(targets: Sequence[str], given: str | None) -> str:
     """The target that others are compared with. Raises UsageError: one that is not asked for."""
+    given = None if given is None else canonical_label(given)
     if given is not None and given not in targets:
         found = [target for target in targets if target.startswith(f"{given}/")]
         if len(found) == 1:

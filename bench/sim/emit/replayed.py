@@ -22,6 +22,7 @@ from bench.records.manifest import (
     stored_scenarios,
 )
 from bench.records.record import Record
+from bench.scenario.fields import canonical_label
 from bench.scenario.model import LoadedScenario, Scenario
 from bench.sim.emit.emission import Emission, EmitRequest, label, nanoseconds
 from bench.util.clock import VirtualClock
@@ -65,12 +66,13 @@ def read_stored(path: Path, *, boxes: Sequence[str] = (), scenarios: Sequence[st
             f"the campaign in {path} is {word} itself, and only records of boxes that ran are sent again",
             hint="name the campaign that it was made from",
         )
+    named = set(map(canonical_label, boxes))
     wanted = set(manifest.scenarios if scenarios is None else scenarios)
     _refuse_unknown(path, "scenario", wanted, set(manifest.scenarios))
     planned = {trial.cell.key: trial.cell for trial in manifest.plan if trial.cell.scenario in wanted}
     names = {name for cell in planned.values() for name in (cell.box, cell.target)}
-    _refuse_unknown(path, "box", set(boxes), names, shown={cell.box for cell in planned.values()})
-    cells = tuple(cell for cell in planned.values() if not boxes or {cell.box, cell.target} & set(boxes))
+    _refuse_unknown(path, "box", named, names, shown={cell.box for cell in planned.values()})
+    cells = tuple(cell for cell in planned.values() if not named or {cell.box, cell.target} & named)
     keys = {cell.key for cell in cells}
     kept = tuple(record for record in records if record.trial.cell.key in keys)
     if not any(not record.trial.warmup for record in kept):

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.records.record import Endpoint
+from bench.scenario.fields import Label
 from bench.sim.kind import Kind
 from bench.sim.limits import MOST_BYTES, MOST_CPUS, MOST_LOG_SD
 
@@ -41,7 +42,7 @@ class SourceEntry(_Frozen):
     name: str
     digest: str
     blocks: int
-    cells: tuple[str, ...]
+    cells: tuple[Label, ...]
     """Keys of the cells that were used."""
     trials: tuple[str, ...] = ()
     """Digests of the trials that were used; a check refuses to score them."""
@@ -127,11 +128,11 @@ class Model(_Frozen):
     workload: str
     sources: Annotated[tuple[SourceEntry, ...], Field(min_length=1)]
     host: HostEntry
-    targets: Annotated[dict[str, TargetEntry], Field(min_length=1)]
+    targets: Annotated[dict[Label, TargetEntry], Field(min_length=1)]
     discrepancy: Discrepancy
     weights: Annotated[tuple[float, ...], Field(min_length=1)]
     """Of the draws; they add up to 1."""
-    draws: dict[str, dict[str, tuple[float, ...]]]
+    draws: dict[Label, dict[str, tuple[float, ...]]]
     """By target and parameter, in the parameter's unit. Each is as long as ``weights``. A parameter of the kind
     ``assumed`` may have none."""
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bench.analysis.storms import GOALS, is_storm
 from bench.records.record import Endpoint, Member, Record
+from bench.scenario.fields import older_label
 from bench.sim.observe.trials import StartTrial
 
 _BEFORE: Final = "start."
@@ -133,5 +134,12 @@ def start_trial(
 
 
 def digest_of(record: Record) -> str:
-    """``sha256:...`` of a record's line."""
+    """``sha256:...`` of a record's line, with the target's label as older versions wrote it.
+
+    So a model knows the trials that it was fitted to, whichever version has written them, or fitted it.
+    """
+    trial, label = record.trial, older_label(record.trial.cell.target)
+    if label != trial.cell.target:
+        cell = trial.cell.model_copy(update={"target": label})
+        record = record.model_copy(update={"trial": trial.model_copy(update={"cell": cell})})
     return f"sha256:{hashlib.sha256(record.line().encode()).hexdigest()}"

@@ -19,6 +19,7 @@ from bench.records.campaign import read_campaign
 from bench.records.manifest import Manifest
 from bench.records.record import Record
 from bench.scenario.factors import MULTI_BOX_FACTORS
+from bench.scenario.fields import canonical_label
 from bench.scenario.model import Scenario
 from bench.sim.observe.boxes import boxes_of, digest_of, endpoints_in_order, missing_notes, start_trial
 from bench.sim.observe.sound import check_sound, host_cpus, host_memory, unfinished
@@ -81,6 +82,7 @@ def observe(
             target or a scenario that nothing was measured of.
         CampaignError, RecordError: a directory cannot be read.
     """
+    targets = None if targets is None else tuple(map(canonical_label, targets))
     reads = _read_all(paths)
     _check_hosts(reads, host_change)
     _check_scenarios(reads, scenarios)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bench.records.record import Endpoint
+from bench.scenario.fields import canonical_label, older_label
 from bench.sim.limits import MOST_CPUS, MOST_TABLE_NS
 from bench.sim.observe.trials import NOT_STATED, Observations, Source, SummaryRow, TargetObservations
 from bench.util.errors import UsageError
@@ -99,6 +100,7 @@ def _chosen(
     file: Path, known: Mapping[str, TargetObservations], wanted: Sequence[str] | None
 ) -> Mapping[str, TargetObservations]:
     """The runtimes that are wanted, in the table's order; all of them where none is named."""
+    wanted = None if wanted is None else tuple(map(canonical_label, wanted))
     for label in wanted or ():
         if label not in known:
             raise UsageError(f"{file.name} has no runtime {label!r}", hint=f"it has {', '.join(known)}")
@@ -209,7 +211,7 @@ def _columns(file: Path, line: _Line) -> list[str]:
 
 def _row(file: Path, number: int, fields: dict[str, str]) -> _Row:
     where = f"{file}:{number}"
-    runtime = _name(where, "runtime", fields["runtime"])
+    runtime = canonical_label(_name(where, "runtime", fields["runtime"]))
     times = {name: _milliseconds(where, name, fields.get(name, "")) for name in OPTIONAL}
     _check_order(where, times)
     row = SummaryRow(
@@ -342,4 +344,4 @@ def _too_much_cpu(rows: Sequence[_Row], cpus: int) -> Iterator[str]:
 def row_digest(label: str, row: SummaryRow) -> str:
     """``sha256:...`` of a row's content: what a check must not score when the fit has used it."""
     times = (row.first_ns, row.median_ns, row.last_ns, row.cpu_per_start_ns)
-    return f"sha256:{hashlib.sha256(repr((label, row.boxes, times)).encode()).hexdigest()}"
+    return f"sha256:{hashlib.sha256(repr((older_label(label), row.boxes, times)).encode()).hexdigest()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from collections.abc import Callable
@@ -244,6 +245,23 @@ def test_floors_are_written_and_read_back(tmp_path: Path) -> None:
         read_floors(tmp_path)
     with pytest.raises(CampaignError, match="holds no floor"):
         read_floors(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("floor_bytes", 0), r"floors\.0\.floor_bytes"),
+        (("levels", [{"memory_bytes": 0, "tried": 1, "worked": 1}]), r"floors\.0\.levels\.0\.memory_bytes"),
+        (("levels", [{"memory_bytes": -1, "tried": 1, "worked": 1}]), r"floors\.0\.levels\.0\.memory_bytes"),
+    ],
+)
+def test_a_floor_of_no_bytes_is_refused(change: tuple[str, object], words: str, tmp_path: Path) -> None:
+    write_floors(tmp_path, _floors(_found()))
+    data = json.loads((tmp_path / "floor.json").read_text())
+    data["floors"][0] |= dict([change])
+    (tmp_path / "floor.json").write_text(json.dumps(data))
+    with pytest.raises(CampaignError, match=words):
+        read_floors(tmp_path)
 
 
 def test_an_unwritable_floor_file_is_an_error(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from bench.anatomy.model import read_anatomy
+from bench.explain.stored import FILE, read_explanations
 from bench.floor.model import read_floors
 from bench.gate.request import read_request
 from bench.gate.result import read_result
@@ -39,3 +40,11 @@ def test_a_link_in_place_of_results_is_not_followed(name: str, tmp_path: Path) -
     with pytest.raises(BoxbenchError, match="it is a link") as caught:
         READERS[name](tmp_path / "out")
     assert "secret" not in caught.value.message.replace(str(tmp_path), "")
+
+
+def test_a_link_in_place_of_an_explanation_is_not_followed(tmp_path: Path) -> None:
+    """Its file has no number of a format, so no directory is known by it."""
+    (tmp_path / "secret").write_text("[]")
+    (tmp_path / FILE).symlink_to(tmp_path / "secret")
+    with pytest.raises(BoxbenchError, match="it is a link"):
+        read_explanations(tmp_path)

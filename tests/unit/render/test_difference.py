@@ -129,3 +129,6 @@ def test_the_figures_of_a_directory_and_their_numbers(tmp_path: Path) -> None:
     (place / FILE).write_text('[{"a": 1}]', encoding="utf-8")
     with pytest.raises(CampaignError, match="not an explanation"):
         figures_of(place, TALK)
+    (place / FILE).write_text("[]", encoding="utf-8")
+    with pytest.raises(CampaignError, match="not an explanation"):
+        figures_of(place, TALK)
