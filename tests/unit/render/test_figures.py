@@ -112,6 +112,7 @@ def test_warm_ups_of_a_resumed_campaign_stand_where_they_ran() -> None:
     line = np.asarray(axes.lines[1].get_xdata(), dtype=float)
     assert (np.diff(line) > 0).all(), "a line leads from boot to boot as they ran"
     assert "another sitting" in drawing.how
+    assert drawing.data is not None
     numbers = set(zip(*map(drawing.data.column, ("place", "block", "sitting")), strict=True))
     places = [(1, 1, 1), (2, 2, 1), (3, 3, 1), (4, 6, 2), (5, 4, 2), (6, 5, 2)]
     assert sorted(numbers) == places, "all count from 1, as in the picture and in the chart of a deck"
