@@ -89,7 +89,9 @@ def _well_typed(options: object) -> dict[str, str | int | bool]:
 
 def split_labels(text: str) -> tuple[str, ...]:
     """The labels in a text that separates them by commas: ``docker,libvirt[console=serial,nic=virtio]``."""
-    return tuple(canonical_label(label.strip()) for label in _BETWEEN_TARGETS.split(text))
+    # That of a made target begins with a path.
+    labels = (label.strip() for label in _BETWEEN_TARGETS.split(text))
+    return tuple(label if label.startswith(MADE) else canonical_label(label) for label in labels)
 
 
 def _value(text: str) -> str | int | bool:

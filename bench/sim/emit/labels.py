@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from bench.scenario.fields import canonical_label
 from bench.scenario.targets import MADE, TargetSpec, parse_target
 from bench.util.errors import UsageError
 from bench.util.paths import exists
@@ -78,7 +79,7 @@ def _split(source: str, text: str) -> tuple[str, str]:
         return text, ""
     if not path or not box:
         raise UsageError(f"'{source}:{text}' is not complete", hint=f"write it like {_FORM[source]}")
-    return path, box
+    return path, canonical_label(box)
 
 
 def split_box(box: str) -> tuple[TargetSpec, str]:

@@ -25,6 +25,7 @@ from bench.scenario.fields import canonical_label, older_label
 from bench.scenario.targets import split_labels
 from bench.sim.answer.terms import choose_baseline, find_target
 from bench.sim.check.predict import ModelPredictor
+from bench.sim.emit.labels import parse_made
 from bench.sim.emit.replayed import read_stored
 from bench.sim.model.file import model_text, read_model
 from bench.sim.model.seal import SEAL, seal_of
@@ -114,6 +115,12 @@ def test_names_that_a_user_types_are_read_in_both_spellings(label: str, old: Pat
             ((a, b),) = pairs(f"{place}:process", f":{name}")
             assert (a.cell.target, b.cell.target) == ("process", NOW)
     assert [cell.target for cell in load(old).cells()] == [cell.target for cell in load(now).cells()]
+
+
+def test_the_path_of_a_model_stays_as_it_is_typed() -> None:
+    made = parse_made(split_labels(f"simulated:a[x=True]/model.json:{OLD}"))
+    assert made is not None
+    assert (made.given, made.boxes) == ("a[x=True]/model.json", (NOW,))
 
 
 @pytest.mark.parametrize("label", [OLD, NOW])
