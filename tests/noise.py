@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
@@ -16,8 +17,11 @@ Measured = TypeVar("Measured")
 def one_is_right(measured: Iterable[Measured], check: Callable[[Measured], None]) -> None:
     """Check one measurement after another until one is right; fail the test, with all that was wrong, if none is.
 
+    It prints how many were needed, and what was wrong with those before, if one was not enough.
+
     Args:
-        measured: each is made when it is asked for. An error while it is made is not noise, and fails the test.
+        measured: each is made when it is asked for. An error while it is made is not noise, and fails the test: what
+            noise cannot break is asserted there, so that it holds in every measurement.
         check: asserts what noise may break.
     """
     wrong = []
@@ -27,5 +31,8 @@ def one_is_right(measured: Iterable[Measured], check: Callable[[Measured], None]
         except AssertionError as error:
             wrong.append(str(error))
         else:
+            if wrong:
+                said = (f"measurement {len(wrong) + 1} is right; before it were wrong:", *wrong)
+                sys.stdout.write("\n\n".join(said) + "\n")
             return
     pytest.fail("\n\n".join(("not one of the measurements is right:", *wrong)))

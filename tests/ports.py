@@ -11,11 +11,12 @@ from typing import Final
 # Below the ports that the kernel gives to connections, so that no connection takes one before its test does.
 _FIRST: Final = 20_000
 _EACH: Final = 1000
-"""Ports of one worker; no other worker takes them."""
+"""Ports of one worker. A thirteenth worker shares those of the first."""
 _WORKERS: Final = 12
 
 _worker: Final = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
-# Two sessions on one host begin at different ports.
+# Two sessions on one host begin at different ports, as a rule. A port is free when it is handed out, and may be taken
+# before it is used where two share a range.
 _next: Final = itertools.count(os.getpid())
 
 

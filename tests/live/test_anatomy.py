@@ -126,7 +126,14 @@ def test_the_directory_is_a_campaign_that_can_be_explained(result: tuple[Path, A
     assert done.returncode == 0, done.stderr.decode()
     (found,) = json.loads(done.text)
     # Which of the two is slower in two boots is no matter of this test: a stall may hit either.
-    assert found["total"]["change_ns"] != 0
+    records = [one for one in read_records(out) if not one.trial.warmup]
+    a, b = (
+        [one.endpoints_ns[Endpoint.READY] for one in records if one.trial.cell.target == target]
+        for target in ("process", "docker")
+    )
+    assert min(a) <= found["total"]["a_ns"] <= max(a)
+    assert min(b) <= found["total"]["b_ns"] <= max(b)
+    assert min(b) - max(a) <= found["total"]["change_ns"] <= max(b) - min(a)
     assert found["steps"]
     assert found["total"]["verdict"] == "cannot tell"  # two boots are no evidence
 

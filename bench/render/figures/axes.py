@@ -17,6 +17,11 @@ _TICK_IN: Final = 0.62
 """The width of a tick's label with some room beside it, such as ``200 ms``."""
 
 
+def ticks_in(axes: Axes, most: int, *, each_in: float = _TICK_IN) -> int:
+    """For how many ticks an x axis has room: from 2 to ``most``."""
+    return max(2, min(most, int(float(axes.bbox.width) / axes.figure.dpi / each_in)))
+
+
 def is_logarithmic(values: Sequence[float]) -> bool:
     """Whether ``time_axis`` makes a logarithmic axis for these values."""
     return max(values) >= LOG_FROM * min(values) > 0

@@ -17,7 +17,7 @@ from bench.render.figures.banded import LineRow, fan_data
 from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.labels import target_rows, target_width_in
-from bench.render.figures.series import BELOW_IN, legend_below, legend_in, line_style
+from bench.render.figures.series import BELOW_IN, legend_below, legend_height_in, line_style
 from bench.render.figures.simulated import HATCH, HATCHED, hatch_cell, limit_colours, subtitle
 from bench.render.figures.simulated_sentences import capacity_sentence, limits_sentence
 from bench.render.figures.ticks import set_ticks, some_ticks
@@ -164,7 +164,7 @@ def draw_strip(curve: Curve) -> Drawing:
     title = limits_sentence(curve.points)
     handles = _limit_patches(used, beyond=any(point.beyond for point in curve.points))
     names = [str(handle.get_label()) for handle in handles]
-    below = BELOW_IN + legend_in(names)
+    below = BELOW_IN + legend_height_in(names)
     figure = canvas(0.66 + below + _ROW_IN * len(targets), title, _subtitle(curve))
     axes = add_axes(figure, left_in=target_width_in(targets), bottom_in=below, top_in=0.66)
     axes.set_xlim(-0.6, len(sizes) - 0.4)

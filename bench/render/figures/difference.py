@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.explain.stored import StoredExplanation, StoredInterval, StoredPart
-from bench.render.figures.axes import tick
+from bench.render.figures.axes import tick, ticks_in
 from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.data import Column, FigureData
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 _ROW_IN: Final = 0.34
 _LETTER_IN: Final = 0.072
-_TICK_IN: Final = 0.62
-"""The width of a tick's label with room beside it."""
 _MOST: Final = 5
 """Phases that a slide has room for."""
 _LEAST: Final = 0.005
@@ -151,7 +149,7 @@ def _frame(axes: Axes, found: StoredExplanation, parts: Sequence[StoredPart], re
     low, high = min(*places, at + rest), max(*places, at + rest)
     axes.set_xlim(low - 0.02 * (high - low) * (low < 0), high + 0.03 * (high - low or 1.0))
     axes.xaxis.set_major_formatter(lambda value, _: f"{'−' if value < 0 else ''}{tick(abs(value), 'ns')}")
-    axes.locator_params(axis="x", nbins=max(2, min(4, int(float(axes.bbox.width) / axes.figure.dpi / _TICK_IN))))
+    axes.locator_params(axis="x", nbins=ticks_in(axes, 4))
     axes.tick_params(axis="x", labelsize=9)
 
 

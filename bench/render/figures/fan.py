@@ -20,7 +20,7 @@ from bench.render.figures.series import (
     draw_lines,
     edge_of_data,
     legend_below,
-    legend_in,
+    legend_height_in,
     name_height_in,
     name_lines,
     name_room_in,
@@ -187,7 +187,7 @@ def plot(fan: Fan) -> tuple[Canvas, Axes]:
     names, handles = band_entries(fan.lines)
     names += [name for name, _ in fan.entries]
     handles += [handle for _, handle in fan.entries]
-    below, above = BELOW_IN + legend_in(names), 0.84
+    below, above = BELOW_IN + legend_height_in(names), 0.84
     figure = canvas(below + above + max(_AXES_IN, name_height_in(fan.lines)), fan.title, fan.subtitle)
     axes = add_axes(figure, left_in=0.82, bottom_in=below, top_in=above, right_in=name_room_in(fan.lines))
     places = sorted({value for line in fan.lines for value in (*line.x, *line.gaps)} | set(fan.also_x))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from bench.floor.model import Floors, Level, TargetFloor
-from bench.render.figures.axes import tick
+from bench.render.figures.axes import tick, ticks_in
 from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import add_axes, canvas, corner
 from bench.render.figures.data import Column, FigureData
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _ROW_IN: Final = 0.42
-_TICK_IN: Final = 0.62
-"""The width of a tick's label with room beside it."""
 _HOW: Final = (
     "Each mark is a memory limit that was tried: full where every boot worked, hollow where some did, a cross where "
     "none did. The upright line is the floor, the least memory in which every boot worked. A smaller limit was not "
@@ -82,8 +80,7 @@ def _scale(axes: Axes, found: Sequence[TargetFloor]) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xlim(low / 1.5, high * 1.5)
     first, last = math.ceil(math.log2(low / 1.5)), math.floor(math.log2(high * 1.5))
-    most = max(2, min(6, int(float(axes.bbox.width) / axes.figure.dpi / _TICK_IN)))
-    step = max(1, -(-(last - first) // (most - 1)))
+    step = max(1, -(-(last - first) // (ticks_in(axes, 6) - 1)))
     axes.xaxis.set_major_locator(FixedLocator([2.0**power for power in range(first, last + 1, step)]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: tick(value, "bytes"))

@@ -11,7 +11,7 @@ from bench.analysis.components import CPU_USED, DISK_USED, MEMORY_USED, Resource
 from bench.analysis.metrics import headline
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
-from bench.render.figures.axes import tick
+from bench.render.figures.axes import tick, ticks_in
 from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import add_axes, canvas, corner
 from bench.render.figures.labels import accelerators, label_width_in, row_labels, subtitle
@@ -283,7 +283,7 @@ def _frame(axes: Axes, cells: Sequence[Cell], values: Sequence[float], chart: Ch
     most = max(values)
     # The axis begins a little left of 0, so that a mark at 0 does not touch the names.
     axes.set_xlim(-0.018 * most, most * 1.03)
-    count = min(5, max(2, int(float(axes.bbox.width) / axes.figure.dpi / _TICK_IN)))
+    count = ticks_in(axes, 5, each_in=_TICK_IN)
     if chart.resource.unit == "bytes":
         # A power of two, so that ticks read 64 MiB and not 61.0.
         axes.xaxis.set_major_locator(MultipleLocator(2 ** max(0, math.ceil(math.log2(most / count)))))

@@ -197,7 +197,7 @@ def band_entries(lines: Sequence[Line]) -> tuple[list[str], list[Any]]:
     return [name for name, _ in found], [handle for _, handle in found]
 
 
-def legend_in(names: Sequence[str]) -> float:
+def legend_height_in(names: Sequence[str]) -> float:
     """The height that a legend of these names needs, inches."""
     return 0.06 + _LEGEND_ROW_IN * math.ceil(len(names) / _columns(names))
 
@@ -206,7 +206,7 @@ def legend_below(figure: Canvas, axes: Axes, names: Sequence[str], *, handles: S
     """Put a legend below the axes, at the left edge of the figure.
 
     Args:
-        names: of all entries; see ``legend_in``.
+        names: of all entries; see ``legend_height_in``.
         handles: what is named, an artist or several side by side; what the axes hold when None.
     """
     from matplotlib.legend_handler import HandlerTuple  # noqa: PLC0415

@@ -9,7 +9,7 @@ from bench.render.answer_tables import INFLUENCE_HEAD, influence_row, influenced
 from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import add_axes, canvas
 from bench.render.figures.endpoints import endpoint_lines, lines_in, write_lines
-from bench.render.figures.series import BELOW_IN, legend_below, legend_in
+from bench.render.figures.series import BELOW_IN, legend_below, legend_height_in
 from bench.render.figures.simulated import HATCH, axis_name, subtitle
 from bench.render.figures.simulated_sentences import influence_sentence
 from bench.render.figures.ticks import WHOLE, number_axis
@@ -80,7 +80,7 @@ def _draw(answer: Answer, subject: Quantity, found: Sequence[Influence]) -> Draw
     kinds = [kind for kind in _KINDS if any(one.kind == kind for one in bars)]
     names = [_KINDS[kind] for kind in kinds]
     meanings = endpoint_lines(one.parameter.rpartition(".")[0] for one in found)
-    below = BELOW_IN + legend_in(names) + lines_in(meanings)
+    below = BELOW_IN + legend_height_in(names) + lines_in(meanings)
     places = _places(found)
     rows = places[-1] + (1.0 if _length(found[-1]) > 0 else _TEXT_ROW)
     said = subtitle(answer.short, [subject.target], more="each from low to high")

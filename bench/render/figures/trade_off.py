@@ -17,7 +17,7 @@ from bench.render.figures.axes import tick
 from bench.render.figures.base import Drawing
 from bench.render.figures.beside import label_marks
 from bench.render.figures.canvas import add_axes, canvas
-from bench.render.figures.series import BELOW_IN, LABEL, legend_below, legend_in, line_style
+from bench.render.figures.series import BELOW_IN, LABEL, legend_below, legend_height_in, line_style
 from bench.render.figures.simulated import LOGARITHMIC, say_above, subtitle
 from bench.render.figures.simulated_sentences import pool_sentence
 from bench.render.figures.ticks import Ticks, clock_text, log_ticks, set_ticks
@@ -108,8 +108,8 @@ def draw(answer: PoolAnswer) -> Drawing | None:
     lines = list(_lines(answer))
     names = [line.name for line in lines]
     title = pool_sentence([point.cold_share for point in answer.points])
-    below = BELOW_IN + legend_in(names)
-    figure = canvas(3.5 + legend_in(names), title, subtitle(answer.short, [line.target for line in lines]))
+    below = BELOW_IN + legend_height_in(names)
+    figure = canvas(3.5 + legend_height_in(names), title, subtitle(answer.short, [line.target for line in lines]))
     axes = add_axes(figure, left_in=0.82, bottom_in=below, right_in=0.3, top_in=0.84)
     x = _Scale([end for point in answer.points for end in _ends(point.wasted_memory)])
     y = _Scale([end for point in answer.points for end in _ends(point.cold_share)])

@@ -9,7 +9,7 @@ import pytest
 from tests.noise import one_is_right
 
 
-def test_nothing_is_measured_after_one_was_right() -> None:
+def test_nothing_is_measured_after_one_was_right(capsys: pytest.CaptureFixture[str]) -> None:
     made: list[int] = []
 
     def measure() -> Iterator[int]:
@@ -18,10 +18,16 @@ def test_nothing_is_measured_after_one_was_right() -> None:
             yield number
 
     def check(number: int) -> None:
-        assert number > 1
+        assert number > 1, f"{number} is wrong"
 
     one_is_right(measure(), check)
     assert made == [0, 1, 2]
+    said = capsys.readouterr().out
+    assert said.startswith("measurement 3 is right;")
+    assert "0 is wrong" in said
+    assert "1 is wrong" in said
+    one_is_right([2], check)
+    assert capsys.readouterr().out == ""
 
 
 def test_a_fault_in_every_measurement_fails_with_all_of_them() -> None:
