@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from bench.analysis.phases import SETUP
 from bench.explain.stored import StoredExplanation, StoredInterval, StoredPart
+from bench.records.record import Endpoint
 from bench.render.figures.axes import tick, ticks_in
 from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import add_axes, canvas
@@ -14,6 +16,7 @@ from bench.render.figures.labels import target_rows, target_width_in
 from bench.render.figures.style import PAGE, style_in_use
 from bench.render.palette import INK, MUTED, PAPER, phase_colour, target_colour
 from bench.render.text import clean, quantity
+from bench.scenario.target_table import has_own_kernel, target_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -158,7 +161,7 @@ def _bars(axes: Axes, found: StoredExplanation, parts: Sequence[StoredPart], res
     look: dict[str, Any] = {"height": 0.56, "edgecolor": MUTED, "linewidth": 0.6}
     axes.barh(0, at, color=_colour(found.a), **look)
     for row, part in enumerate(parts, start=1):
-        colour = phase_colour(part.name.rpartition("-")[2])
+        colour = phase_colour(_kind(found, part))
         axes.barh(row, part.change_ns, left=at, color=PAPER if part.verdict == "cannot tell" else colour, **look)
         axes.plot([at, at], [row - 1, row], color=MUTED, linewidth=0.7)
         if part.interval_ns is not None:
@@ -176,9 +179,20 @@ def _bars(axes: Axes, found: StoredExplanation, parts: Sequence[StoredPart], res
     axes.barh(last, found.total.b_ns, color=_colour(found.b), **look)
 
 
+def _kind(found: StoredExplanation, part: StoredPart) -> str:
+    """The kind of a phase: the endpoint that ends it, and SETUP where neither A nor B boots a kernel."""
+    end = part.name.rpartition("-")[2]
+    boots = any(has_own_kernel(target_name(_target(name))) for name in (found.a, found.b))
+    return SETUP if end == Endpoint.INIT and not boots else end
+
+
 def _colour(name: str) -> str:
-    """The colour of a cell's target: ``ladder:web/docker``."""
-    return target_colour(name.rpartition(":")[2].partition("/")[2])
+    return target_colour(_target(name))
+
+
+def _target(name: str) -> str:
+    """The target of a cell: ``docker`` of ``ladder:web/docker``."""
+    return name.rpartition(":")[2].partition("/")[2]
 
 
 def _write(axes: Axes, row: int, text: str) -> None:

@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+from matplotlib.colors import to_hex
 
 from bench.deck.figures import figures_of
 from bench.explain.stored import FILE, StoredExplanation, StoredInterval, StoredPart, read_explanations
 from bench.render.figures.difference import draw
 from bench.render.figures.settings import styled
 from bench.render.figures.style import STYLES, TALK, using
+from bench.render.palette import phase_colour
 from bench.util.errors import CampaignError, UsageError
 
 MS = 10**6
@@ -112,6 +114,17 @@ def test_bars_lead_from_a_to_b_and_the_rest_has_its_own(style: object) -> None:
     assert ends == [100, 140, 145, 145.2, 150, 150], "each bar begins where the one above ends"
     left, right = axes.get_xlim()
     assert left <= 0 < 151 * MS <= right * 1.02
+
+
+@pytest.mark.parametrize(
+    ("b", "kind"), [("c:web/podman", "setup"), ("c:web/libvirt/tcg", "init"), ("c:web/uml", "init")]
+)
+def test_a_phase_has_the_colour_that_it_has_in_other_figures(b: str, kind: str) -> None:
+    """Without a kernel to boot, what ends at init sets a box up."""
+    found = explained(part("total", 50), part("created-init", 40)).model_copy(update={"b": b})
+    with styled(), using(TALK):
+        (axes,) = draw(found, 0).canvas.axes
+    assert to_hex(axes.patches[1].get_facecolor()) == phase_colour(kind)  # type: ignore[attr-defined]
 
 
 def test_the_figures_of_a_directory_and_their_numbers(tmp_path: Path) -> None:
