@@ -124,7 +124,7 @@ def test_a_phase_has_the_colour_that_it_has_in_other_figures(b: str, kind: str) 
     found = explained(part("total", 50), part("created-init", 40)).model_copy(update={"b": b})
     with styled(), using(TALK):
         (axes,) = draw(found, 0).canvas.axes
-    assert to_hex(axes.patches[1].get_facecolor()) == phase_colour(kind)  # type: ignore[attr-defined]
+    assert to_hex(axes.patches[1].get_facecolor()) == phase_colour(kind)
 
 
 def test_the_figures_of_a_directory_and_their_numbers(tmp_path: Path) -> None:
