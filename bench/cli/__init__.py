@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -175,5 +176,11 @@ def _usage_error(error: Exception) -> ExitCode:
         error.message = first_problem(error.__cause__)  # type: ignore[attr-defined, arg-type]
     path = getattr(getattr(error, "ctx", None), "command_path", None) or _command_path(sys.argv[1:2])
     listed = "the commands" if path == "boxbench" else "its arguments and options"
-    complain(error.format_message(), f"`{path} --help` lists {listed}")
+    complain(error.format_message(), f"`{path} --help` lists {listed}{_paths_with_dash()}")
     return ExitCode.USAGE
+
+
+def _paths_with_dash() -> str:
+    """How to type files whose names the parser has taken for options; empty where there is none."""
+    there = [f"./{word}" for word in sys.argv[1:] if word.startswith("-") and os.path.lexists(word)]
+    return f"; write the path as {shlex.join(there)}" if there else ""

@@ -292,6 +292,15 @@ def test_a_usage_error_names_the_help_to_read(
     assert capsys.readouterr().err.endswith(f"\n  → {hint}\n")
 
 
+def test_a_path_that_looks_like_an_option_is_answered_with_how_to_type_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "-a b").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert call(monkeypatch, "run", "-a b", "-t", "docker") == ExitCode.USAGE
+    assert capsys.readouterr().err.endswith(" lists its arguments and options; write the path as './-a b'\n")
+
+
 def test_schema_is_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "schema") == ExitCode.OK
     assert json.loads(capsys.readouterr().out)["title"] == "Boxbench scenario"

@@ -261,6 +261,15 @@ def test_an_environment_whose_python_is_gone_is_made_again(host: FakeHost) -> No
     assert host.logged().count("venv ") == 2
 
 
+@pytest.mark.parametrize(("command", "uid"), [("setup", "0"), ("quickstart", "0"), ("setup", "1000")])
+def test_it_says_how_to_call_what_it_set_up(host: FakeHost, command: str, uid: str) -> None:
+    host.with_everything()
+    said = host.run(command, FAKE_UID=uid).stderr.decode()
+    assert f"ready: the program is {host.clone}/.venv/bin/boxbench; this makes it boxbench in this shell:\n" in said
+    assert f'\n  . "{host.clone}/.venv/bin/activate"\n' in said
+    assert (f'sudo "{host.clone}/.venv/bin/boxbench" run hello' in said) == (uid != "0")
+
+
 def test_quickstart_passes_words_and_exit_code_through(host: FakeHost) -> None:
     host.with_everything()
     result = host.run("quickstart", "--blocks", "9", "a b")
