@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from bench.analysis.results import Analysis
 from bench.records.manifest import Manifest, OriginEntry
 from bench.render.text import clean
 
@@ -53,6 +54,11 @@ def _from_campaign(word: str, places: Mapping[str, str]) -> str:
     if found is None:
         return word
     return str(Path(found) / path.name) if file else found
+
+
+def redo_lines_of(analysis: Analysis) -> tuple[str, ...]:
+    """``redo_lines`` of an analysed campaign, made once: each of its figures has them in its foot."""
+    return analysis.once("redo lines", lambda: redo_lines(analysis.manifest))
 
 
 def redo_lines(manifest: Manifest) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from bench.plan.trials import Cell
 from bench.records.record import Record
 from bench.render.content import HELD_HEAD, PSS_HEAD, BoxRow, Section, View
 from bench.render.footnotes import footnotes
-from bench.render.redo import redo_lines
+from bench.render.redo import redo_lines_of
 from bench.render.sections.certificate import certificate_views
 from bench.render.sections.exercises import exercise_tables, with_exercise
 from bench.render.sections.facts import daemon_table, endpoint_table, host_pairs, inside_table, pairs
@@ -73,7 +73,7 @@ def build_view(analysis: Analysis, campaign: Path | None = None) -> View:
         targets=tuple((clean(box), pairs(facts.items())) for box, facts in sorted(manifest.targets.items())),
         inside=_inside(analysis),
         host=host_pairs(manifest.host),
-        redo=redo_lines(manifest),
+        redo=redo_lines_of(analysis),
         version=f"boxbench {clean(manifest.boxbench)}",
         made=made,
         origin=origin_text(manifest, analysis.records),

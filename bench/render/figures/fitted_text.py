@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from matplotlib.font_manager import FontProperties
     from matplotlib.text import Text
 
+_MEASURED_PT: Final = 100.0
+"""The size in which texts are measured. matplotlib has outlines of this size, and scales them."""
 _BOUND: Final = "\N{NO-BREAK SPACE}"
 _UNIT: Final = re.compile(r"(?<=\d) (?=(?:[nµm]?s|min|h|d|(?:[KMGT]i)?B(?:/s)?|[kMG]?/s|%|CPUs?|boxes|boots)(?!\w))")
 """The blank between a number and its unit."""
@@ -34,19 +36,40 @@ def wrapped(words: str, like: Text, size: float, room: float) -> tuple[str, ...]
 
 def text_width_in(words: str, like: Text, size: float) -> float:
     """The width of some words in the font of a text, inches, of which a point is the 72nd part."""
-    # The heading of a figure is fitted several times. A copy, since the text's own properties can change.
-    return _width_in(words, like.get_fontproperties().copy(), size) if words.strip() else 0.0
+    if not words.strip():
+        return 0.0
+    # Of one size, since a heading is fitted several times, in several ones. A copy, since the text's font can change.
+    font = like.get_fontproperties().copy()
+    font.set_size(_MEASURED_PT)
+    return _width_pt(words.strip(), font) * size / _MEASURED_PT / 72
 
 
 @lru_cache(maxsize=1024)
-def _width_in(words: str, font: FontProperties, size: float) -> float:
+def _width_pt(words: str, font: FontProperties) -> float:
+    """From the left edge of the first letter's outline to the right edge of the last one's."""
+    # To make the outlines of all letters takes six times as long.
+    return _advance_pt(words, font) - _edges_pt(words[0], font)[0] - _edges_pt(words[-1], font)[1]
+
+
+@lru_cache(maxsize=1024)
+def _edges_pt(letter: str, font: FontProperties) -> tuple[float, float]:
+    """The room left and right of a letter's outline, within its place in a line."""
     from matplotlib.textpath import TextPath  # noqa: PLC0415
 
-    path = TextPath((0, 0), words, size=size, prop=font)
+    path = TextPath((0, 0), letter, size=_MEASURED_PT, prop=font)
     # Outlines of letters have points where they are widest. Path.get_extents looks at each curve for them, which takes
     # several hundred times longer.
     across = path.vertices[path.codes != TextPath.CLOSEPOLY, 0]
-    return float(across.max() - across.min()) / 72
+    if not across.size:
+        return 0.0, 0.0
+    return float(across.min()), _advance_pt(letter, font) - float(across.max())
+
+
+def _advance_pt(words: str, font: FontProperties) -> float:
+    """The room that words take in a line."""
+    from matplotlib.textpath import text_to_path  # noqa: PLC0415
+
+    return float(text_to_path.get_text_width_height_descent(words, font, ismath=False)[0])
 
 
 def _words(text: str) -> list[str]:

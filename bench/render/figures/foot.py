@@ -10,7 +10,7 @@ from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import write_foot
 from bench.render.figures.shown import left_out
 from bench.render.figures.style import style_in_use
-from bench.render.redo import redo_lines
+from bench.render.redo import redo_lines_of
 from bench.render.text import clean, quantity
 
 _COMMAND = 2000
@@ -39,7 +39,7 @@ def campaign_foot(analysis: Analysis, scenario: str, drawing: Drawing) -> Drawin
     manifest = analysis.manifest
     kinds = sorted({cell.accel for cell in analysis.cells(scenario)} - {"native"})
     parts = (_host(analysis), manifest.created_at[:10], ", ".join(kinds) or "no VM", _boots(analysis, scenario))
-    command = clean(" && ".join(redo_lines(manifest)), limit=_COMMAND)
+    command = clean(" && ".join(redo_lines_of(analysis)), limit=_COMMAND)
     return with_foot(drawing, " · ".join(filter(None, parts)), command, left_out(analysis, scenario, drawing.numbers))
 
 

@@ -188,7 +188,7 @@ def test_the_width_of_words_is_that_of_their_outlines(words: str, weight: str) -
     with styled():
         text = Text(text=words, weight=weight)
         outline = TextPath((0, 0), words, size=11, prop=text.get_fontproperties())
-        assert text_width_in(words, text, 11) == outline.get_extents().width / 72
+        assert text_width_in(words, text, 11) == pytest.approx(outline.get_extents().width / 72)
 
 
 def test_characters_that_the_font_lacks_do_not_stop_a_report() -> None:
