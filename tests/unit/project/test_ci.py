@@ -57,6 +57,22 @@ def test_no_script_contains_an_expression() -> None:
     assert not [script for script in scripts if "${{" in script]
 
 
+@pytest.mark.host
+def test_the_action_hands_the_place_of_the_cache_and_proxies_to_root(tmp_path: Path) -> None:
+    steps = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["runs"]["steps"]
+    (script,) = [step["run"] for step in steps if step.get("id") == "gate"]
+    for name, body in (("id", "echo 1000"), ("sudo", 'printf "%s\\n" "$@"')):
+        file = tmp_path / name
+        file.write_text(f"#!/bin/sh\n{body}\n", encoding="ascii")
+        file.chmod(0o755)
+    env = {"GITHUB_ACTION_PATH": "/action", "ARGUMENTS": "compare\na b\n", "DIRECTORY": "out", "AS_ROOT": "true"}
+    env["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
+    preserved, *words = proc.run(["bash", "-euc", script], timeout_s=60, env=env).text.splitlines()
+    assert words == ["/action/ci/gate.sh", "out", "compare", "a b"]
+    kept = set(preserved.removeprefix("--preserve-env=").split(","))
+    assert kept > {"BOXBENCH_CACHE", "BOXBENCH_CACHE_MAX", "HTTPS_PROXY", "no_proxy"}
+
+
 def test_the_measuring_job_has_no_secrets_and_the_commenting_job_runs_no_untrusted_code() -> None:
     gate, comment = (
         yaml.safe_load((EXAMPLES / f"github-{name}.yml").read_text("utf-8")) for name in ("gate", "comment")
