@@ -10,9 +10,10 @@ from typing import Final
 from bench.infer.attempt import Attempt
 from bench.infer.facts import ImageFacts
 from bench.infer.reason import Reason
+from bench.scenario.readiness import READY_TIMEOUT_NS
 from bench.util.errors import NotReadyError, UsageError
 from bench.util.text import plain
-from bench.util.units import decode_number
+from bench.util.units import decode_number, format_ns
 
 ReadyKeys = Mapping[str, str | int]
 """The key ``ready`` of a scenario file: ``{"when": "tcp", "port": 6379}``."""
@@ -148,7 +149,9 @@ def infer_ready(subject: str, facts: ImageFacts, attempt: Attempt | None) -> Cho
     if attempt is not None and attempt.exit_code == 0 and not facts.has_healthcheck:
         return _choice({"when": "exit"}, f": it ended after {attempt.watched_s:.2g} s when it was tried", "first-line")
     if facts.has_healthcheck:
-        return _choice({"when": "healthcheck"}, "", "http:8080/health")
+        # The attempt does not run the check. Where it never passes, the first box is waited for without a word.
+        late = f"; a box that takes longer than {format_ns(READY_TIMEOUT_NS)} has failed"
+        return _choice({"when": "healthcheck"}, late, "http:8080/health")
     return _port_choice(facts, attempt) or _output_choice(subject, facts, attempt)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from bench.scenario.fields import PATH_PATTERN, DurationNs, Port, Strict
 
+READY_TIMEOUT_NS: Final = 120 * 10**9
+
 
 class _Ready(Strict):
-    timeout: DurationNs = 120 * 10**9
+    timeout: DurationNs = READY_TIMEOUT_NS
     """A box that is not ready so long after its request has failed."""
     poll: DurationNs = 2 * 10**6
     """The interval between attempts, for events that must be polled. It limits the resolution of the result."""

@@ -88,7 +88,7 @@ def test_every_kind_in_one_campaign(boxbench: Command, server: Path, registry: R
     # Nothing listens on 9, which is exposed too.
     for text in (
         "server: Ready when port 8080 accepts a connection: of the ports that the image exposes (9, 8080), and it",
-        "server-slim: Ready when its HEALTHCHECK passes (change with --ready http:8080/health).",
+        "server-slim: Ready when its HEALTHCHECK passes; a box that takes longer than 120 s has failed (change",
         "app-1: Ready when it has written its first line (change with --ready log:TEXT).",
         "job: Ready when its command has ended with code 0: it ended after",
         "server-web: Ready when port 8081 accepts a connection: the compose file exposes it, and it listened there",

@@ -81,7 +81,7 @@ RUNNING = Attempt(watched_s=10)
     ("facts", "attempt", "keys", "words"),
     [
         # Without an attempt.
-        ({"has_healthcheck": True, "tcp": (80,)}, None, {"when": "healthcheck"}, "its HEALTHCHECK passes"),
+        ({"has_healthcheck": True, "tcp": (80,)}, None, {"when": "healthcheck"}, "takes longer than 120 s has failed"),
         ({"tcp": (6379,)}, None, {"when": "tcp", "port": 6379}, "the image exposes it"),
         ({"tcp": (4369, 5672)}, None, {"when": "tcp", "port": 4369}, "exposes (4369, 5672)"),
         ({"tcp": (443, 8080)}, None, {"when": "tcp", "port": 8080}, "exposes (443, 8080)"),
