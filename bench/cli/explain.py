@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.completing import complete_results
 from bench.cli.console import console, print_json
 from bench.cli.options import Json
 from bench.explain.cells import pairs
@@ -21,11 +22,17 @@ CellA = Annotated[
         metavar="A",
         help="A cell of a campaign: DIR:SCENARIO/BOX. Only DIR means every cell that A and B have.",
         show_default=False,
+        autocompletion=complete_results,
     ),
 ]
 CellB = Annotated[
     str,
-    typer.Argument(metavar="B", help="Likewise. :SCENARIO/BOX is another cell of A's campaign.", show_default=False),
+    typer.Argument(
+        metavar="B",
+        help="Likewise. :SCENARIO/BOX is another cell of A's campaign.",
+        show_default=False,
+        autocompletion=complete_results,
+    ),
 ]
 Out = Annotated[
     Path | None,

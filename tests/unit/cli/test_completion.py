@@ -69,6 +69,7 @@ _ASKED = {
         ("run --accel t", ("tcg", "kvm", 1)),
         ("run --pull al", ("always", "never", 1)),
         ("run --profile f", ("full", "quick", 1)),
+        ("explain /us", ("/usr", "/var", 1)),
     ],
 )
 def test_the_answers_to_a_shell(
