@@ -1,4 +1,4 @@
-"""Sessions for developers. ``./bootstrap tests`` runs lint, types, tests, live and docs-check, in this order.
+"""Sessions for developers. ``./bootstrap tests`` runs static, tests and live, in this order.
 
 Sessions use the environment that runs nox, which ``./bootstrap`` creates. With an environment of its own, each session
 would build libvirt's Python binding, which takes a minute.
@@ -6,16 +6,20 @@ would build libvirt's Python binding, which takes a minute.
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nox
 
 nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "none"
-nox.options.sessions = ["lint", "types", "tests", "docs-check"]
+nox.options.sessions = ["static", "tests"]
 
 PYTEST_NO_TESTS = 5
+# Sessions that only read the files of this repository.
+STATIC = ("lint", "types", "docs-check")
 
 
 def _python(session: nox.Session, *words: str, success_codes: tuple[int, ...] = (0,)) -> None:
@@ -34,6 +38,24 @@ def _pytest(session: nox.Session, marker: str, *words: str) -> None:
 def quickstart(session: nox.Session) -> None:
     """Compare one small workload as process, container and VM."""
     session.run(str(Path(sys.executable).with_name("boxbench")), "quickstart", *session.posargs, external=True)
+
+
+@nox.session
+def static(session: nox.Session) -> None:
+    """Check the files beside each other: lint, types and docs-check. What each of them says is shown at the end."""
+
+    def check(name: str) -> subprocess.CompletedProcess[bytes]:
+        argv = [sys.executable, "-m", "nox", "--sessions", name]
+        return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+
+    with ThreadPoolExecutor() as pool:
+        checks = dict(zip(STATIC, pool.map(check, STATIC), strict=True))
+    for done in checks.values():
+        sys.stdout.buffer.write(done.stdout)
+        sys.stdout.buffer.flush()
+    failed = [name for name, done in checks.items() if done.returncode]
+    if failed:
+        session.error(f"these failed: {', '.join(failed)}")
 
 
 @nox.session

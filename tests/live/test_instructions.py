@@ -39,8 +39,8 @@ def built(lab: Lab, make_scenario: Callable[..., LoadedScenario]) -> tuple[Loade
 
 @contextmanager
 def _loaded_host() -> Iterator[None]:
-    """Keep more processes busy than there are CPUs. They give way a little, so that what they disturb ends sooner."""
-    burners = [proc.spawn(["nice", "-n", "5", "sh", "-c", "while :; do :; done"]) for _ in range(3)]
+    """Keep more processes busy than there are CPUs. They give way, so that what they disturb ends sooner."""
+    burners = [proc.spawn(["nice", "-n", "15", "sh", "-c", "while :; do :; done"]) for _ in range(3)]
     try:
         yield
     finally:

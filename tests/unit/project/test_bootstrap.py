@@ -280,7 +280,7 @@ def test_quickstart_passes_words_and_exit_code_through(host: FakeHost) -> None:
 def test_tests_runs_every_session_in_order(host: FakeHost) -> None:
     host.with_everything()
     assert host.run("tests", "-k", "plan").returncode == 0
-    assert host.logged().splitlines()[-1] == "nox --sessions lint types tests live docs-check -- -k plan"
+    assert host.logged().splitlines()[-1] == "nox --sessions static tests live -- -k plan"
 
 
 def test_an_engine_that_is_there_is_left_alone(host: FakeHost) -> None:
