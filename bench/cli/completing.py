@@ -9,6 +9,8 @@ from typing import Final
 
 _RESULTS: Final = ("manifest.json", "gate.json", "fresh/manifest.json", "screening/manifest.json")
 """A directory of results has one of these files: of a campaign, or of a gate, finished or not."""
+_SHOWN: Final = (*_RESULTS, "comparison.json", "explain.json", "floor.json", "answer.json", "results.json")
+"""The same of directories with a deck: also of a comparison, an explanation, a floor, an answer or a sweep."""
 _OUT: Final = Path("reports/out")
 """Where campaigns are written when nothing else is said."""
 _UNSAFE: Final = re.compile(r"[^\w@%+=:,./-]")
@@ -50,9 +52,18 @@ def complete_scenarios(incomplete: str) -> list[str]:
 
 def complete_results(incomplete: str) -> list[str]:
     """Directories of campaigns and gates, those of ``reports/out`` first; else directories that lead to them."""
-    known = [path for path in _entries(f"{_OUT}/") if str(path).startswith(incomplete) and _has_results(path)]
+    return _complete_with(_RESULTS, incomplete)
+
+
+def complete_shown(incomplete: str) -> list[str]:
+    """As ``complete_results``, of all directories that have figures and slides."""
+    return _complete_with(_SHOWN, incomplete)
+
+
+def _complete_with(files: Iterable[str], incomplete: str) -> list[str]:
+    known = [path for path in _entries(f"{_OUT}/") if str(path).startswith(incomplete) and _has_one(path, files)]
     entries = [path for path in _entries(incomplete) if path.is_dir() and path not in known]
-    results = [path for path in entries if _has_results(path)]
+    results = [path for path in entries if _has_one(path, files)]
     return [str(path) for path in (*known, *(results or entries))]
 
 
@@ -75,5 +86,5 @@ def _may_be_scenario(path: Path) -> bool:
     return path.is_dir() or path.suffix in (".yaml", ".yml", ".toml") or "ockerfile" in path.name
 
 
-def _has_results(path: Path) -> bool:
-    return any((path / name).is_file() for name in _RESULTS)
+def _has_one(path: Path, files: Iterable[str]) -> bool:
+    return any((path / name).is_file() for name in files)

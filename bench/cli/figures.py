@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.completing import complete_results, one_of
+from bench.cli.completing import complete_shown, one_of
 from bench.cli.console import console
 from bench.cli.loading import timed_directory
 from bench.cli.messages import note
@@ -28,9 +28,9 @@ Place = Annotated[
     typer.Argument(
         metavar="[PATH]",
         parser=given_path,
-        help="Directory of a campaign, a gate, a history, an explanation, a floor, or an answer or a sweep of "
-        "`boxbench simulate`; file of a model.",
-        autocompletion=complete_results,
+        help="Directory of a campaign, a gate, a history, a comparison, an explanation, a floor, or an answer or a "
+        "sweep of `boxbench simulate`; file of a model.",
+        autocompletion=complete_shown,
         show_default=False,
     ),
 ]

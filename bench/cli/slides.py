@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.completing import complete_results, some_of
+from bench.cli.completing import complete_shown, some_of
 from bench.cli.console import console
 from bench.cli.loading import timed_directory
 from bench.cli.messages import note
@@ -21,6 +21,7 @@ from bench.deck.pdf import pdf_notes
 from bench.deck.reading import deck_of
 from bench.render.figures.shown import choosing
 from bench.scenario.targets import split_labels
+from bench.sim.answer.words import count_text
 from bench.util.errors import UsageError
 from bench.util.extras import adding
 from bench.util.outputs import check_place
@@ -31,9 +32,9 @@ Places = Annotated[
     typer.Argument(
         metavar="[PATH]...",
         parser=given_path,
-        help="Directories of campaigns, gates, histories, or answers and sweeps of `boxbench simulate`; files of "
-        "models. Each is a part.",
-        autocompletion=complete_results,
+        help="Directories of campaigns, gates, histories, comparisons, explanations, floors, or answers and sweeps of "
+        "`boxbench simulate`; files of models. Each is a part.",
+        autocompletion=complete_shown,
         show_default=False,
     ),
 ]
@@ -91,7 +92,8 @@ def slides(
         note(line)
     shown = sum(not slide.hidden for slide in deck.slides) + 1
     backup = len(deck.slides) + 1 - shown
-    print(f"{shown} slides{f' and {backup} backup slides' if backup else ''}: {deck.title}")
+    more = f" and {count_text(backup, 'backup slide')}" if backup else ""
+    print(f"{shown} slides{more}: {deck.title}")
     for file in files:
         print(file)
 

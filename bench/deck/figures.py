@@ -1,4 +1,4 @@
-"""The figures of what a path holds, in any style: of a campaign, gate, history, simulated answer, sweep or model."""
+"""The figures of what a path holds, in any style: of campaigns, what commands make of them, and what is simulated."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Final, TypeGuard
 
 from bench.analysis.analyse import analyse
+from bench.compare.stored import read_comparison
 from bench.deck.history import HistoryBranch, check_command, checked_history
 from bench.deck.reading import Kind, kind_of
 from bench.deck.simulated import model_name
-from bench.explain.stored import FILE as EXPLAINED
 from bench.explain.stored import read_explanations
-from bench.floor.model import FILE as FLOOR
 from bench.floor.model import read_floors
 from bench.gate.block_ratios import block_ratios
 from bench.gate.result import read_result
 from bench.records.campaign import read_campaign
 from bench.records.manifest import MANIFEST, read_manifest
+from bench.render.commands.compare import comparison_drawings
 from bench.render.commands.explain import explain_drawings
 from bench.render.commands.floor_page import floor_drawings
 from bench.render.commands.gate_page import gate_figures
@@ -87,12 +87,6 @@ def figures_of(
 def _finishers(place: Place) -> Iterator[tuple[str, Finish]]:
     if isinstance(place, HistoryBranch):
         return _of_history(place)
-    # A deck tells nothing of these two that their figures do not.
-    if not is_file(place / MANIFEST):
-        if is_file(place / EXPLAINED):
-            return _of_explanation(place)
-        if is_file(place / FLOOR):
-            return _of_floors(place)
     return _READERS[kind_of(place)](place)
 
 
@@ -217,6 +211,16 @@ def _of_floors(path: Path) -> Iterator[tuple[str, Finish]]:
     return _each(floor_drawings(read_floors(path)))
 
 
+def _of_comparison(path: Path) -> Iterator[tuple[str, Finish]]:
+    found = read_comparison(path)
+    if found.no_ratios:
+        raise UsageError(
+            f"{path} has no figures: {clean(found.no_ratios, limit=300)}",
+            hint=f"`boxbench slides {shlex.quote(str(path))}` makes slides of its tables",
+        )
+    return _each(comparison_drawings(found))
+
+
 _READERS: Final[dict[Kind, Callable[[Path], Iterator[tuple[str, Finish]]]]] = {
     "campaign": _of_campaign,
     "gate": _of_gate,
@@ -224,4 +228,7 @@ _READERS: Final[dict[Kind, Callable[[Path], Iterator[tuple[str, Finish]]]]] = {
     "simulation": _of_simulation,
     "sweep": _of_sweep,
     "model": _of_model,
+    "comparison": _of_comparison,
+    "explanation": _of_explanation,
+    "floor": _of_floors,
 }

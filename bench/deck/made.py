@@ -61,8 +61,8 @@ def file_digest(file: Path) -> str:
     return f"sha256:{digest.hexdigest()[:16]} ({clean(file.name)})"
 
 
-Repeats = Literal["measures", "makes", "simulates", "checks"]
-"""What the command does that a deck names: it measures, or makes numbers without a box, asks a model, or judges."""
+Repeats = Literal["measures", "makes", "simulates", "checks", "reads"]
+"""What the command of a deck does: it measures, makes numbers without a box, asks a model, judges, or reads records."""
 _REPEATS: Final[dict[Repeats, tuple[str, str, str]]] = {
     "measures": (
         "This measures all of it again.",
@@ -71,6 +71,7 @@ _REPEATS: Final[dict[Repeats, tuple[str, str, str]]] = {
     ),
     "makes": ("This makes the same numbers again.", "host", "No box runs for them."),
     "simulates": ("This simulates all of it again.", "from", "The same model and seed give the same numbers."),
+    "reads": ("This reads the same records again.", "host", "Nothing is measured again: equal records, equal numbers."),
     "checks": ("This checks the same numbers again.", "host", "Nothing is measured again: the same data are judged."),
 }
 """By what a command does: the sentence, the name of where the numbers come from, and what the speaker can say."""

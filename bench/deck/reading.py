@@ -1,4 +1,4 @@
-"""A deck of what paths hold: campaigns, gates, histories, simulated answers, sweeps, models."""
+"""A deck of what paths hold: campaigns, what commands make of them, and what is simulated."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 from bench.analysis.analyse import analyse
+from bench.compare.stored import FILE as COMPARISON
 from bench.deck.campaign import campaign_slides
+from bench.deck.comparison import comparison_part
 from bench.deck.drawn import with_pictures
+from bench.deck.explained import explained_part
+from bench.deck.floors import floors_part
 from bench.deck.gate import gate_part
 from bench.deck.history import HistoryBranch, history_part
 from bench.deck.made import with_command
@@ -20,10 +24,13 @@ from bench.deck.simulation import simulation_part
 from bench.deck.slides import Deck, Slide
 from bench.deck.sweep import sweep_part
 from bench.deck.text import key_of, shortened
+from bench.explain.stored import FILE as EXPLANATION
+from bench.floor.model import FILE as FLOOR
 from bench.gate.model import RESULT
 from bench.history.store import SUFFIX
 from bench.records.campaign import read_campaign
 from bench.records.manifest import MANIFEST
+from bench.records.results import ANATOMY, GATE_REQUEST, INSTRUCTIONS
 from bench.render.figures.shown import choice_words
 from bench.render.simulation.page import JSON
 from bench.render.text import clean
@@ -32,12 +39,31 @@ from bench.sim.sweep.store import MANIFEST as SWEEP
 from bench.util.errors import UsageError
 from bench.util.paths import is_directory, is_file
 
-Kind = Literal["campaign", "gate", "history", "simulation", "sweep", "model"]
-_HINT: Final = (
-    "name the directory that a command printed: of a campaign, of a gate, of a history, or of an answer or a sweep of "
-    "`boxbench simulate` with -o; or the file of a model"
+Kind = Literal["campaign", "gate", "history", "simulation", "sweep", "model", "comparison", "explanation", "floor"]
+HINT: Final = (
+    "name the directory that a command printed: of a campaign, a gate, a history, a comparison, an explanation, a "
+    "floor, or of an answer or a sweep of `boxbench simulate` with -o; or the file of a model"
 )
-_EXPLAINED: Final = "explained.json"
+_MARKS: Final[tuple[tuple[str, Kind], ...]] = (
+    (RESULT, "gate"),
+    (MANIFEST, "campaign"),
+    (JSON, "simulation"),
+    (RESULTS, "sweep"),
+    (COMPARISON, "comparison"),
+    (EXPLANATION, "explanation"),
+    (FLOOR, "floor"),
+)
+"""By the file that a directory has, the first one that it has, what it holds."""
+_OTHERS: Final = (
+    (SWEEP, "the sweep {} is not finished", "give its command again; it goes on"),
+    ("explained.json", "{} explains a model", "name the file of the model itself, such as model.json"),
+    (GATE_REQUEST, "{} is a gate that has no verdict yet", "`boxbench resume {}` goes on to the verdict"),
+    (INSTRUCTIONS, "{} holds counts of instructions", "`boxbench instructions --against` compares them"),
+    (ANATOMY, "{} holds an anatomy without its campaign", "name the directory that `boxbench anatomy` printed"),
+    ("deck.html", "{} holds a deck", "name the directory that it was made of"),
+    ("scenario.yaml", "{} holds a scenario, and no results", "`boxbench run {}` measures it"),
+)
+"""Directories of other commands: the file that each has, what it holds, and the next step."""
 
 
 def kind_of(path: Path) -> Kind:
@@ -45,20 +71,16 @@ def kind_of(path: Path) -> Kind:
     if is_file(path):
         return "model"
     if not is_directory(path):
-        raise UsageError(f"{path} is not a directory", hint=_HINT)
-    marks: tuple[tuple[str, Kind], ...] = (
-        (RESULT, "gate"), (MANIFEST, "campaign"), (JSON, "simulation"), (RESULTS, "sweep"),
-    )  # fmt: skip
-    found = next((kind for name, kind in marks if is_file(path / name)), None)
+        raise UsageError(f"{path} is not a directory", hint=HINT)
+    found = next((kind for name, kind in _MARKS if is_file(path / name)), None)
     if found is not None:
         return found
-    if is_file(path / SWEEP):
-        raise UsageError(f"the sweep {path} is not finished", hint="give its command again; it goes on")
-    if is_file(path / _EXPLAINED):
-        raise UsageError(f"{path} explains a model", hint="name the file of the model itself, such as model.json")
+    for name, what, hint in _OTHERS:
+        if is_file(path / name):
+            raise UsageError(what.format(path), hint=hint.format(shlex.quote(str(path))))
     if any(path.glob(f"*{SUFFIX}")):
         return "history"
-    raise UsageError(f"{path} holds neither a campaign nor a gate, a history or a simulated answer", hint=_HINT)
+    raise UsageError(f"{path} holds neither a campaign nor anything else that has a deck or figures", hint=HINT)
 
 
 def deck_of(
@@ -76,7 +98,7 @@ def deck_of(
         CampaignError, RecordError, HistoryError: a file is damaged.
     """
     if not paths and branch is None:
-        raise UsageError("there is nothing to make slides of", hint=_HINT)
+        raise UsageError("there is nothing to make slides of", hint=HINT)
     _refuse_twice(paths)
     parts = [_READERS[kind_of(path)](path) for path in paths]
     parts += [] if branch is None else [history_part(branch)]
@@ -121,6 +143,9 @@ _READERS: Final[dict[Kind, Callable[[Path], Part]]] = {
     "simulation": simulation_part,
     "sweep": sweep_part,
     "model": model_part,
+    "comparison": comparison_part,
+    "explanation": explained_part,
+    "floor": floors_part,
 }
 
 

@@ -18,14 +18,15 @@ from bench.analysis.metrics import DISK, Metric, headline
 from bench.analysis.results import CellSummary
 from bench.analysis.verdicts import RatioVerdict
 from bench.compare.model import Compared, ComparedRow, Side
+from bench.compare.stored import FILE as JSON
+from bench.compare.stored import StoredComparison
 from bench.render.commands.page import Content, Part, Rows, generator_of, write_answer
-from bench.render.figures.base import Drawing, Figure
+from bench.render.figures.base import Drawing
 from bench.render.figures.change import ChangeRow, draw
 from bench.render.results import check_place, draw_all
 from bench.render.text import MISSING, cell_label, clean, median_text, short_median, sure_text, upward_text
 from bench.render.wrap import Name
 
-JSON: Final = "comparison.json"
 _NAME: Final = 18
 """The width that names of boxes keep."""
 KIND: Final = "compare"
@@ -208,44 +209,50 @@ def write_comparison(compared: Compared, directory: Path, *, command: str) -> Pa
         UsageError: the directory holds something else.
         ResultError: it cannot be written.
     """
-    content, figures = _content(compared, command), comparison_figures(compared)
-    return write_answer(directory, content, figures, (JSON, comparison_json(compared)))
+    data = comparison_json(compared)
+    stored = StoredComparison.model_validate(data)
+    figures = draw_all(lambda: comparison_drawings(stored))
+    return write_answer(directory, _content(compared, command), figures, (JSON, data))
 
 
-def comparison_figures(compared: Compared) -> tuple[Figure, ...]:
-    """One figure of all ratios; none where there are none."""
-    return draw_all(lambda: _drawings(compared))
-
-
-def _drawings(compared: Compared) -> Iterator[Drawing]:
-    rows = [
-        ChangeRow(
-            group=_label(row.metric),
-            label=_name(row) + (" (control)" if row.is_control else ""),
-            target=row.cell.target,
-            accel=row.cell.accel,
-            value=row.comparison.ratio.value,
-            low=row.comparison.ratio.interval.low,
-            high=row.comparison.ratio.interval.high,
-            threshold=TOLERANCE,
-            text=f"{upward_text(row.comparison)} {_word(row)}",
-            loud=row.verdict is RatioVerdict.SLOWER,
-        )
-        for row in compared.rows
-        if row.comparison is not None and row.comparison.ratio is not None and row.comparison.ratio.value is not None
-    ]
+def comparison_drawings(found: StoredComparison) -> Iterator[Drawing]:
+    """One figure of all ratios, in the style that is in use; none where there are none."""
     return draw(
-        rows,
+        list(_change_rows(found)),
         name="compare",
-        title=answer(compared),
-        subtitle=f"unpaired 95 % intervals · host {compared.a.manifest.host.get('fingerprint')}",
+        title=found.answer,
+        subtitle=f"unpaired 95 % intervals · host {clean(found.a.fingerprint or 'unknown')}",
         how=_HOW,
-        foot=f"campaigns {clean(compared.a.manifest.id)} and {clean(compared.b.manifest.id)}",
+        foot=f"campaigns {clean(found.a.campaign)} and {clean(found.b.campaign)}",
     )
 
 
+def _change_rows(found: StoredComparison) -> Iterator[ChangeRow]:
+    # Where there is no room for all rows, those that the answer speaks of stay.
+    for row in sorted(found.rows, key=lambda row: not row.headline):
+        if row.interval is None:
+            continue
+        low, high = row.interval
+        yield ChangeRow(
+            group=clean(row.label),
+            label=clean(row.name, limit=200) + (" (control)" if row.control else ""),
+            target=row.target,
+            accel=row.accel,
+            value=_or_infinite(row.ratio),
+            low=_or_infinite(low),
+            high=_or_infinite(high),
+            threshold=TOLERANCE,
+            text=clean(f"{row.ratio_text} {row.word}"),
+            loud=row.verdict == RatioVerdict.SLOWER.value,
+        )
+
+
+def _or_infinite(value: float | None) -> float:
+    return math.inf if value is None else value
+
+
 def comparison_json(compared: Compared) -> dict[str, Any]:
-    """The comparison as a JSON value; values in ns and bytes, as the metric's name says. Infinity is null."""
+    """The comparison as ``bench.compare.stored`` reads it, for JSON. Infinity is null."""
     return {
         "schema_number": 1,
         "answer": answer(compared),
@@ -254,10 +261,11 @@ def comparison_json(compared: Compared) -> dict[str, Any]:
         "no_ratios": compared.no_ratios or None,
         "differences": [one._asdict() for one in compared.differences],
         "same": list(compared.same),
-        "rows": [_row_json(row) for row in compared.rows],
+        "rows": [_row_json(compared, row) for row in compared.rows],
         "only_a": list(compared.only_a),
         "only_b": list(compared.only_b),
         "notes": list(compared.notes),
+        "told": [*_doubts(compared), *_notes(compared)],
     }
 
 
@@ -270,18 +278,25 @@ def _side_json(side: Side) -> dict[str, Any]:
     }
 
 
-def _row_json(row: ComparedRow) -> dict[str, Any]:
+def _row_json(compared: Compared, row: ComparedRow) -> dict[str, Any]:
     ratio = None if row.comparison is None else row.comparison.ratio
     return {
         "scenario": row.scenario,
         "cell": row.cell.key,
+        "name": _name(row),
+        "target": row.cell.target,
+        "accel": row.cell.accel,
         "metric": row.metric,
+        "label": _label(row.metric),
+        "headline": _is_headline(compared, row),
         "control": row.is_control,
         "control_moved": row.control,
         "a": _summary_json(row.a),
         "b": _summary_json(row.b),
         "ratio": None if ratio is None else _finite(ratio.value),
         "interval": None if ratio is None else _limits(ratio.interval),
+        "ratio_text": upward_text(row.comparison),
+        "word": _word(row),
         "verdict": row.verdict,
         "doubt": row.doubt or None,
     }
@@ -293,6 +308,7 @@ def _summary_json(found: CellSummary) -> dict[str, Any]:
         "n": found.n,
         "median": _finite(found.median.value),
         "interval": _limits(found.median.interval),
+        "text": median_text(found),
     }
 
 

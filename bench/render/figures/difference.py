@@ -45,7 +45,7 @@ def draw(found: StoredExplanation, number: int) -> Drawing:
     Args:
         number: of the pair, which makes the name of the figure its own.
     """
-    names = _sides(found)
+    names = side_names(found)
     parts = found.phases[:_MOST] if style_in_use().is_fixed else found.phases
     rest = _rest(found, parts)
     title = _sentence(found, names)
@@ -74,13 +74,13 @@ def draw(found: StoredExplanation, number: int) -> Drawing:
         how=_HOW,
         canvas=figure,
         topic=clean(f"{names[1]} against {names[0]}: the difference by phase", limit=90),
-        table=_table(found),
+        table=part_rows("phase", (found.total, *found.phases)),
         notes=_alt(found, names),
         data=_data(found),
     )
 
 
-def _sides(found: StoredExplanation) -> tuple[str, str]:
+def side_names(found: StoredExplanation) -> tuple[str, str]:
     """The names of A and B, without their campaign where it is one; of long ones, the parts that differ."""
     sides = clean(found.a, limit=_LONGEST), clean(found.b, limit=_LONGEST)
     heads = {side.rpartition(":")[0] for side in sides}
@@ -205,7 +205,8 @@ def _alt(found: StoredExplanation, names: tuple[str, str]) -> str:
     return f"{names[1]} against {names[0]} to {clean(found.endpoint)}: {total}. By phase: {parts or 'none'}."
 
 
-def _table(found: StoredExplanation) -> tuple[tuple[str, ...], ...]:
+def part_rows(head: str, parts: Sequence[StoredPart]) -> tuple[tuple[str, ...], ...]:
+    """A row for each part: A, B, the difference with its interval, the verdict; ``head`` names the parts."""
     rows = [
         (
             clean(part.label),
@@ -214,9 +215,9 @@ def _table(found: StoredExplanation) -> tuple[tuple[str, ...], ...]:
             _signed(part, wide=True),
             part.verdict,
         )
-        for part in (found.total, *found.phases)
+        for part in parts
     ]
-    return (("phase", "A", "B", "difference [95 %]", "verdict"), *rows)
+    return ((head, "A", "B", "difference [95 %]", "verdict"), *rows)
 
 
 def _data(found: StoredExplanation) -> FigureData:

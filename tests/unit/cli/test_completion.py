@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bench.cli.completing import complete_results, complete_scenarios, complete_targets
+from bench.cli.completing import complete_results, complete_scenarios, complete_shown, complete_targets
 from bench.cli.completion import VARIABLE, Shell
 from bench.util import proc
 from bench.util.errors import ExitCode
@@ -129,6 +129,18 @@ def test_results_are_directories_that_have_some(tmp_path: Path, monkeypatch: pyt
     assert complete_results("m") == ["mine"], "a shell inserts names as they are"
     assert complete_results("reports/o") == ["reports/out/b", "reports/out"]
     assert complete_results("em") == ["empty"], "it may lead to one"
+
+
+def test_what_has_slides_is_more_than_campaigns_and_gates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("comparison.json", "explain.json", "floor.json", "answer.json", "results.json", "gate.json"):
+        place = tmp_path / f"d-{Path(name).stem}"
+        place.mkdir()
+        (place / name).touch()
+    (tmp_path / "d-other").mkdir()
+    with_deck = ["d-answer", "d-comparison", "d-explain", "d-floor", "d-gate", "d-results"]
+    assert sorted(complete_shown("d")) == with_deck
+    assert complete_results("d") == ["d-gate"]
 
 
 @pytest.mark.host

@@ -205,7 +205,7 @@ def test_the_most_frequent_reason_is_given_without_the_names_of_boxes() -> None:
     assert other == Level(memory_bytes=2 * MIB, tried=1, worked=1)
 
 
-def _floors(*found: TargetFloor) -> Floors:
+def floors_of(*found: TargetFloor) -> Floors:
     return Floors(
         id="abcdef12",
         created_at="2031-02-03T04:05:06+00:00",
@@ -221,7 +221,7 @@ def _floors(*found: TargetFloor) -> Floors:
     )
 
 
-def _found(**changes: object) -> TargetFloor:
+def found_floor(**changes: object) -> TargetFloor:
     values: dict[str, object] = {
         "box": "docker",
         "outcome": "found",
@@ -237,7 +237,7 @@ def _found(**changes: object) -> TargetFloor:
 
 
 def test_floors_are_written_and_read_back(tmp_path: Path) -> None:
-    floors = _floors(_found())
+    floors = floors_of(found_floor())
     write_floors(tmp_path, floors)
     assert read_floors(tmp_path) == floors
     (tmp_path / "floor.json").write_text("{}")
@@ -256,7 +256,7 @@ def test_floors_are_written_and_read_back(tmp_path: Path) -> None:
     ],
 )
 def test_a_floor_of_no_bytes_is_refused(change: tuple[str, object], words: str, tmp_path: Path) -> None:
-    write_floors(tmp_path, _floors(_found()))
+    write_floors(tmp_path, floors_of(found_floor()))
     data = json.loads((tmp_path / "floor.json").read_text())
     data["floors"][0] |= dict([change])
     (tmp_path / "floor.json").write_text(json.dumps(data))
@@ -267,20 +267,20 @@ def test_a_floor_of_no_bytes_is_refused(change: tuple[str, object], words: str, 
 def test_an_unwritable_floor_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "floor.json").symlink_to("/dev/full")
     with pytest.raises(ResultError, match=r"floor\.json cannot be written: No space left on device") as caught:
-        write_floors(tmp_path, _floors(_found()))
+        write_floors(tmp_path, floors_of(found_floor()))
     assert "make room" in caught.value.hint
 
 
 def test_the_table_of_floors() -> None:
-    none = _found(
+    none = found_floor(
         box="libvirt/tcg",
         outcome="none",
         floor_bytes=None,
         success_at_least=None,
         levels=(Level(memory_bytes=128 * MIB, tried=1, worked=0, why_not="no word"),),
     )
-    low = _found(box="runc", outcome="at-most", levels=(Level(memory_bytes=6 * MIB, tried=3, worked=3),))
-    rows = floor_rows(_floors(_found(), none, low))
+    low = found_floor(box="runc", outcome="at-most", levels=(Level(memory_bytes=6 * MIB, tried=3, worked=3),))
+    rows = floor_rows(floors_of(found_floor(), none, low))
     assert [row[:4] for row in rows] == [
         ("docker", "6.00 MiB", "3 of 3", "1 of 3"),
         ("libvirt/tcg", "more than 128 MiB", "–", "–"),
@@ -290,20 +290,20 @@ def test_the_table_of_floors() -> None:
 
 @pytest.mark.parametrize(("goal", "words"), [("ready", "is ready in time"), ("replied", "has replied in time")])
 def test_the_note_says_in_words_what_a_boot_had_to_reach(goal: str, words: str) -> None:
-    assert words in floor_notes(_floors(_found()).model_copy(update={"goal": goal}))[0]
+    assert words in floor_notes(floors_of(found_floor()).model_copy(update={"goal": goal}))[0]
 
 
 def test_output_of_a_box_cannot_break_the_report() -> None:
-    text = floor_markdown(_floors(_found()))
+    text = floor_markdown(floors_of(found_floor()))
     assert "\x1b" not in text
     assert "evil \\|" in text
-    assert any("evil" in note for note in floor_notes(_floors(_found())))
+    assert any("evil" in note for note in floor_notes(floors_of(found_floor())))
 
 
 def test_the_page_has_every_size_and_is_made_again_by_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_floors(tmp_path, _floors(_found()))
+    write_floors(tmp_path, floors_of(found_floor()))
     report(tmp_path)
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "The least memory in which hello works: docker 6.00 MiB" in text
