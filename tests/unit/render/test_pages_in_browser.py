@@ -28,7 +28,7 @@ from tests.question_models import make_model
 from tests.synthetic_storms import Campaign, known_model, observed, values
 from tests.unit.compare.test_compare import SLOW, compared, write
 from tests.unit.explain.test_difference import MS, _anatomy, campaign, explained
-from tests.unit.floor.test_floor import _floors, _found
+from tests.unit.floor.test_floor import floors_of, found_floor
 from tests.unit.gate.test_page import gate, make_result, make_row
 from tests.unit.history.test_history import STEP, TODAY
 from tests.unit.render.test_anatomy import ANATOMY
@@ -79,7 +79,7 @@ PAGES: Final[dict[str, Callable[[Path], Path]]] = {
     "gate": _gate,
     "explain": _explain,
     "anatomy": lambda place: write_anatomy_page(ANATOMY, place),
-    "floor": lambda place: write_floor_page(_floors(_found()), place),
+    "floor": lambda place: write_floor_page(floors_of(found_floor()), place),
     "compare": _compare,
     "history": _history,
     "answer": _answered,
