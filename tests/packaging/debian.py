@@ -2,8 +2,8 @@
 
 Run as root: ``python -m tests.packaging.debian``. There ``boxbench quickstart --replay`` must write a report, the
 manual page and completions must be where shells look, and the commands that ``boxbench doctor`` prints must mend what
-it found. It needs dpkg-dev, debhelper, dh-python, pybuild-plugin-pyproject, python3-all, python3-hatchling,
-python3-typer, lintian and mmdebstrap, and takes some minutes.
+it found. A purge must leave nothing of it. It needs dpkg-dev, debhelper, dh-python, pybuild-plugin-pyproject,
+python3-all, python3-hatchling, python3-typer, lintian and mmdebstrap, and takes some minutes.
 """
 
 from __future__ import annotations
@@ -45,6 +45,10 @@ sed -n '/^To install what is missing/,$p' before | sed 1d >lines
 test -s lines
 sh -ex lines >/dev/null
 boxbench doctor
+dpkg -L boxbench | grep -i boxbench >installed
+apt-get -q purge -y boxbench >/dev/null
+while read -r path; do test ! -e "$path"; done <installed
+test -z "$(find / -xdev -iname '*boxbench*' -not -path '/root/*' -not -path '/tmp/*')"
 """
 
 
@@ -99,8 +103,8 @@ def main() -> int:
             _USE,
         ]
         env = {"PATH": _PATH, "DEBIAN_FRONTEND": "noninteractive", "COLUMNS": "80", "HOME": "/root"}
-        print(proc.run(words, timeout_s=_TIMEOUT_S, env=env, without=("PYTHONPATH", "BOXBENCH_CACHE")).text)
-    print("installed; replay works, and the commands of doctor mended what it had found")
+        print(proc.run(words, timeout_s=_TIMEOUT_S, env=env, without=("PYTHONPATH", "BOXBENCH_CACHE", "TMPDIR")).text)
+    print("installed; replay works, and the commands of doctor mended what it had found; a purge leaves nothing")
     return 0
 
 
