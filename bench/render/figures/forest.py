@@ -36,6 +36,8 @@ _MOST: Final = 8
 _SLIDE_IN: Final = 3.6
 _MOST_IN_COLUMN: Final = 16
 """The same of a column of paper, which is no higher than its page."""
+_MOST_NAMED: Final = 4
+"""Groups without room that are named; the rest is counted."""
 _HOW: Final = (
     "The mark is the ratio of medians, the bar its 95 % interval, the faint dots the ratio in each block. Left of the "
     "line is less than the baseline, right of it is more; an arrow means that there is no upper limit. Ratios in the "
@@ -80,7 +82,7 @@ def plot(
     topic = f"{scenario}: {what} {_base_label(found[0][1])}"
     every, found = found, _fitting(found[:most])
     part = f"{len(found)} of {len(every)} metrics" if len(found) < len(every) else ""
-    rest = f"No room for {', '.join(group for group, _ in every[len(found) :])}." if part else ""
+    rest = _without_room([group for group, _ in every[len(found) :]]) if part else ""
     cells = [row.other for _, rows in found for row in rows]
     count = sum(len(rows) for _, rows in found)
     longest = max(len(ratio_text(row)) for _, rows in found for row in rows)
@@ -106,6 +108,11 @@ def plot(
         notes=rest,
         data=ratios(found),
     )
+
+
+def _without_room(groups: Sequence[str]) -> str:
+    more = f" and {len(groups) - _MOST_NAMED} more" if len(groups) > _MOST_NAMED else ""
+    return f"No room for {', '.join(groups[:_MOST_NAMED])}{more}."
 
 
 def _fitting(found: Groups) -> Groups:

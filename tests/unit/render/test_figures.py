@@ -71,6 +71,14 @@ def test_a_forest_says_of_how_many_metrics_it_has_room_for_which(analysis: Analy
         assert f"{part} metrics" in " ".join(talk.canvas.texts[1].get_text().split())
 
 
+def test_of_many_metrics_without_room_a_forest_names_the_first(analysis: Analysis) -> None:
+    groups = [(f"metric {number}", metric) for number, metric in enumerate([headline(analysis.scenario("hello"))] * 38)]
+    found = forest.compared(analysis, "hello", groups)
+    with styled():
+        drawing = forest.plot("hello", found, "hello-exercise", "exercise, times", "How.", title="T", most=8)
+    assert drawing.notes == "No room for metric 8, metric 9, metric 10, metric 11 and 26 more."
+
+
 def test_only_warm_ups_are_shaded() -> None:
     """Each sitting begins with some; what was measured between two of them is a result."""
     manifest = make_manifest(("hello",), THREE)
