@@ -20,6 +20,8 @@ from bench.util.result_file import write_result_file
 
 SCHEMA: Final = 1
 FILE: Final = results.ANATOMY
+TRACE: Final = "trace"
+"""The factor of an anatomy's campaign, with the levels ``on`` and ``off``."""
 
 
 class _Frozen(BaseModel):

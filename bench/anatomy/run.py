@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bench.anatomy.activity import SYSCALLS, Seen, read_events
-from bench.anatomy.model import Anatomy, StartAnatomy
+from bench.anatomy.model import TRACE, Anatomy, StartAnatomy
 from bench.anatomy.ringbuffer import Layout, PageLayout, decode, parse_format, parse_page_format
-from bench.anatomy.summary import TRACE, goal_endpoint, summarise
+from bench.anatomy.summary import goal_endpoint, summarise
 from bench.anatomy.sweep import guest_phases, sweep, totals
 from bench.anatomy.target import StartTrace, TracedTarget
 from bench.host.run_directory import campaign_tag

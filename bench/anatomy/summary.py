@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 from bench.analysis.ratios import median_ratio
-from bench.anatomy.model import Anatomy, CellAnatomy, Limits, Overhead, StartAnatomy
+from bench.anatomy.model import TRACE, Anatomy, CellAnatomy, Limits, Overhead, StartAnatomy
 from bench.plan.trials import Cell
 from bench.records.manifest import Manifest
 from bench.records.record import Endpoint, Record
 from bench.util.errors import HostUnfitError, NotReadyError, TooFewBootsError
-
-TRACE: Final = "trace"
-"""The name of the factor with the levels ``on`` and ``off``."""
 
 
 class _Traced(Protocol):

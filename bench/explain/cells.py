@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.analysis.analyse import check_pool
 from bench.analysis.results import NotComparableError
-from bench.anatomy.model import Anatomy, CellAnatomy, read_anatomy
+from bench.anatomy.model import TRACE, Anatomy, CellAnatomy, read_anatomy
 from bench.plan.trials import Cell
 from bench.records.campaign import read_campaign
 from bench.records.manifest import Manifest
@@ -18,9 +18,6 @@ from bench.scenario.fields import canonical_label
 from bench.scenario.model import Scenario
 from bench.util.errors import UsageError
 from bench.util.text import meant_or_listed
-
-TRACE = "trace"
-"""The factor of an anatomy's campaign. Only records of untraced starts are compared."""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ from typing import Final
 from bench.plan.trials import Cell
 from bench.render.sections.certificate import CertificateView
 from bench.render.sections.facts import Pairs
+from bench.render.sections.glossary import describe_columns
 from bench.render.sections.headline import Answer
 from bench.render.sections.problems import ProblemGroup, TrialProblem
 from bench.render.sections.table import ReportTable
+from bench.render.text import is_emulated
 
 PSS_HEAD: Final = "memory, PSS"
 HELD_HEAD: Final = "memory held, per box"
@@ -84,6 +86,12 @@ class Section:
     def has_p95(self) -> bool:
         """Whether any box has enough boots for a p95. Without one the column is left out."""
         return any(row.has_p95 for row in self.rows)
+
+    @property
+    def columns(self) -> str:
+        """What the columns of the table of results are."""
+        mixed = len({is_emulated(row.cell) for row in self.rows}) == 2
+        return describe_columns(held=self.memory == HELD_HEAD, mixed=mixed)
 
     @property
     def times(self) -> list[Column]:

@@ -15,13 +15,13 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
-from bench.render.content import HELD_HEAD, BoxRow, Section, View
+from bench.render.content import BoxRow, Section, View
 from bench.render.figures.base import Figure, with_variables
 from bench.render.figures.explained import explanations, kind_of
 from bench.render.palette import PALETTE, target_colour_name
 from bench.render.script.policy import policy, script
 from bench.render.sections.first_start import FIRST_START_NOTE
-from bench.render.sections.glossary import ENDPOINTS, WORDS, describe_columns
+from bench.render.sections.glossary import ENDPOINTS, WORDS
 from bench.render.sections.preparation import PREPARATION_NOTE
 from bench.render.sections.problems import TrialProblem, doubts_note
 from bench.render.sections.published import PUBLISHED_NOTE
@@ -193,7 +193,7 @@ def _section(section: Section) -> dict[str, Any]:
     fields = {name: getattr(section, name) for name in section.__dataclass_fields__}
     subject = next((row for row in section.rows if row.label == section.answer.label), None)
     return fields | {
-        "columns": describe_columns(held=section.memory == HELD_HEAD),
+        "columns": section.columns,
         "rows": [_row(row) for row in section.rows],
         "has_p95": section.has_p95,
         "colour": target_colour_name(subject.cell.target) if subject else "",

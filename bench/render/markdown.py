@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from bench.render.content import HELD_HEAD, BoxRow, Section, View
+from bench.render.content import BoxRow, Section, View
 from bench.render.sections.certificate import CertificateView
-from bench.render.sections.glossary import WORDS, describe_columns
+from bench.render.sections.glossary import WORDS
 from bench.render.sections.preparation import PREPARATION_NOTE
 from bench.render.sections.problems import ProblemGroup, TrialProblem, doubts_note
 from bench.render.sections.published import PUBLISHED_NOTE
@@ -79,7 +79,7 @@ def _section(section: Section, pictures: Sequence[Picture], source: str) -> list
     head = [name for name, _ in columns]
     rows = [[read(row) for _, read in columns] for row in section.rows]
     parts = [f"## {escape(section.name)}{made}", escape(section.question), table(head, rows, numbers=True)]
-    parts.append(escape(describe_columns(held=section.memory == HELD_HEAD)))
+    parts.append(escape(section.columns))
     parts.append("\n".join(f"- {escape(note)}" for note in section.notes))
     several = (*section.first_starts, *section.storms, *section.residents, *section.exercises)
     for found in (*several, section.endpoints):

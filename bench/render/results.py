@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from bench.render.figures.base import SLIDE_DPI, Drawing, Figure, finish, write_figure
+from bench.render.figures.base import SLIDE_DPI, Drawing, Figure, finish
+from bench.render.figures.contents import ENDS, write_figure
 from bench.render.figures.settings import styled
 from bench.render.figures.style import PAGE as PAGE_STYLE
 from bench.render.figures.style import style_in_use
@@ -36,7 +37,6 @@ Draw = Callable[[], Iterable[Drawing]]
 _MARK_WITHIN: Final = 4096
 """Bytes at the beginning of a page that hold the mark."""
 _FIGURE: Final = re.compile(r'<figure id="([^"/]+)">')
-_ENDS: Final = (".svg", "-dark.svg", ".png")
 _HINT: Final = "choose another directory with -o, or make room"
 _OTHER: Final = "choose a new directory with -o, or one that a former answer made"
 
@@ -200,7 +200,7 @@ def _shown(directory: Path) -> set[str]:
         page = (directory / PAGE).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return set()
-    return {f"{name}{end}" for name in _FIGURE.findall(page) for end in _ENDS}
+    return {f"{name}{end}" for name in _FIGURE.findall(page) for end in ENDS}
 
 
 def _remove_if_empty(directory: Path) -> None:

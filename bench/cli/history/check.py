@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -96,7 +98,7 @@ def _check(store: Store, acknowledged: Path | None, threshold: str | None, detec
 
 def _show(checked: Checked, page: Path | None, *, json: bool, everything: bool) -> None:
     if page is not None:
-        write_page(checked, page)
+        write_page(checked, page, command=shlex.join(["boxbench", *sys.argv[1:]]))
     if json:
         print_json(checked_json(checked))
         return

@@ -17,7 +17,8 @@ from bench.analysis.in_order import estimate
 from bench.analysis.values import disturbances
 from bench.anatomy.model import Anatomy, CellAnatomy, Limits, Overhead, StartAnatomy
 from bench.anatomy.steps import explained, step_named
-from bench.render.figures.base import Figure, finish, write_figure
+from bench.render.figures.base import Figure, finish
+from bench.render.figures.contents import write_figure
 from bench.render.figures.settings import styled
 from bench.render.figures.waterfall import draw
 from bench.render.sections.problems import doubt_kinds
@@ -154,7 +155,7 @@ def anatomy_figures(anatomy: Anatomy, *, png: bool = False) -> tuple[Figure, ...
 
 
 def write_files(directory: Path, anatomy: Anatomy, traces: Mapping[str, str]) -> tuple[Path, ...]:
-    """Write figures (light, dark, PNG) and traces into a campaign directory; returns the paths.
+    """Write figures and traces into a campaign directory; returns the paths.
 
     Args:
         traces: Chrome traces as text, by cell.

@@ -37,7 +37,7 @@ def anatomy_content(anatomy: Anatomy, directory: Path) -> Content:
     return Content(
         kind=KIND,
         verdict="; ".join(_sentence(cell) for cell in anatomy.cells) or "no start was traced",
-        lead="A figure shows one typical start. The tables have medians over all traced starts.",
+        lead=_lead(anatomy),
         parts=(
             *(
                 Part(
@@ -65,11 +65,22 @@ _PERFETTO: Final = (
 )
 
 
+def _lead(anatomy: Anatomy) -> str:
+    """Which numbers are of traced starts."""
+    rest = "of traced starts. A figure shows one typical start, and the tables have medians."
+    if any(cell.overhead.untraced_ns for cell in anatomy.cells):
+        return f"A time without the word is the median of starts that were not traced. All else is {rest}"
+    return f"All numbers are {rest}"
+
+
 def _sentence(cell: CellAnatomy) -> str:
-    total = estimate([start.total_ns for start in cell.starts])
+    traced = quantity(estimate([start.total_ns for start in cell.starts]).value, "ns")
     largest = sorted(cell.steps(), key=lambda step: -cell.share(step))[:_MOST]
     named = ", ".join(f"{step_named(step).short} {cell.share(step):.0%}" for step in largest)
-    return f"{clean(cell.cell)}: {quantity(total.value, 'ns')} from request to ready, most of it {named}"
+    if not cell.overhead.untraced_ns:
+        return f"{clean(cell.cell)}: {traced} from request to ready when traced, most of it {named}"
+    plain = quantity(estimate(cell.overhead.untraced_ns).value, "ns")
+    return f"{clean(cell.cell)}: {plain} from request to ready, and {traced} when traced: most of that {named}"
 
 
 def _intro(cell: CellAnatomy) -> str:

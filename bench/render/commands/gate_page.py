@@ -41,6 +41,7 @@ _READ_LIMITS = (
     "A row is one limit of one metric. It holds where the whole interval of the median is within the limit, and is "
     "broken where the whole interval is beyond it. Where the limit lies inside the interval, more boots decide."
 )
+_LONGEST_COMMAND = 2000
 _READ_COUNTED = "A row is one metric of one box. Counts have all their digits."
 
 
@@ -67,11 +68,29 @@ def gate_content(result: GateResult, directory: Path) -> Content:
         parts=(
             Part(anchor="rows", title="Every row", intro=_reading(result), table=_rows(rows), lines=_reasons(rows)),
             Part(anchor="limits", title="Limits", intro=_READ_LIMITS, table=_bounds(result.bounds)),
-            Part(anchor="basis", title="What the verdict rests on", lines=(*basis(result), *map(clean, result.notes))),
+            Part(anchor="basis", title="What the verdict rests on", lines=_basis(result)),
         ),
-        command=shlex.join(["boxbench", "report", str(directory)]),
-        provenance=f"From {RESULT} of boxbench {clean(result.boxbench)}, {clean(result.created_at)}",
+        command=shlex.join(result.command if _is_of_limits(result) else ("boxbench", "report", str(directory))),
+        provenance=f"From {_source(result)} with boxbench {clean(result.boxbench)}, {clean(result.created_at)}",
     )
+
+
+def _is_of_limits(result: GateResult) -> bool:
+    """Whether the command that is noted judges stored records, so that it gives the same again."""
+    return result.a is None and bool(result.command)
+
+
+def _source(result: GateResult) -> str:
+    return f"the records of {side_text(result.b)}" if _is_of_limits(result) else f"{RESULT}, made"
+
+
+def _basis(result: GateResult) -> tuple[str, ...]:
+    """What a terminal says of it, and the command that has measured both sides."""
+    lines = [*basis(result), *map(clean, result.notes)]
+    if result.command and not _is_of_limits(result):
+        seed = "" if result.seed is None else f"; the order of its trials is drawn from seed {result.seed}"
+        lines.append(f"measured by `{clean(shlex.join(result.command), limit=_LONGEST_COMMAND)}`{seed}")
+    return tuple(lines)
 
 
 def _lead(result: GateResult) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from markupsafe import Markup
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
@@ -18,12 +18,11 @@ from bench.history.line import Commit, HistoryError
 from bench.history.series import Series
 from bench.history.steps import LONGEST
 from bench.instructions.model import ACCEL
-from bench.render.figures.base import finish, with_variables
-from bench.render.figures.explained import kind_of, more
+from bench.render.commands.page import Content, Part, page_of
+from bench.render.commands.words import HISTORY_WORDS
+from bench.render.figures.base import Figure, finish
 from bench.render.figures.history import draw, format_change
 from bench.render.figures.settings import styled
-from bench.render.html import page_environment
-from bench.render.palette import PALETTE
 from bench.render.text import clean, quantity
 from bench.util.durable import write_durably
 
@@ -37,6 +36,11 @@ _STYLES: Final = {
 }
 
 
+_FILE: Final = "history.json"
+"""What readers can save from the page."""
+_RANGES: Final = (
+    "A range of commits reads as in git log good..bad: what is between the last good and the first bad commit."
+)
 _HEAD: Final = ("cell", "metric", "commits", "before", "after", "change", "state")
 _WIDE: Final = 124
 """The width from which a table holds the names of cells."""
@@ -211,18 +215,17 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def write_page(checked: Checked, file: Path) -> None:
-    """Write the page, which loads nothing. Raises HistoryError when the file cannot be written."""
-    environment = page_environment()
-    style = Markup(environment.get_template("report.css.j2").render(colours=PALETTE))
-    text = environment.get_template("history.html.j2").render(
-        style=style,
-        headline=headline(checked),
-        alarm=bool(checked.open),
-        changes=[(*_HEAD, "host"), *map(_row, checked.changes)],
-        series=_drawn(checked),
-        detector=checked.detector,
-    )
+def write_page(checked: Checked, file: Path, *, command: str) -> None:
+    """Write the page, which loads nothing.
+
+    Args:
+        command: that writes it again.
+
+    Raises:
+        HistoryError: the file cannot be written.
+    """
+    data = json.dumps(checked_json(checked), indent=1, allow_nan=False).encode()
+    text = page_of(history_content(checked, command), _figures(checked), {_FILE: data})
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_durably(file, text)
@@ -230,23 +233,55 @@ def write_page(checked: Checked, file: Path) -> None:
         raise HistoryError(f"{file} cannot be written: {error.strerror}", hint="choose another --page") from None
 
 
+def history_content(checked: Checked, command: str) -> Content:
+    """The page's content: the answer, each change, and how changes are found."""
+    rows = ((*_HEAD, "host"), *map(_row, checked.changes)) if checked.changes else ()
+    return Content(
+        kind="history",
+        verdict=headline(checked),
+        lead=_RANGES if rows else "",
+        parts=(
+            Part(
+                anchor="changes",
+                title="Changes",
+                table=rows,
+                lines=() if rows else ("None that can be distinguished from chance.",),
+                numbers=False,
+                first=True,
+            ),
+            Part(
+                anchor="basis",
+                title="How changes are found",
+                lines=(f"Detector: {clean(checked.detector)}.", "Hosts and accelerators are never pooled."),
+            ),
+        ),
+        command=command,
+        provenance=_provenance(checked),
+        words=HISTORY_WORDS,
+    )
+
+
+def _provenance(checked: Checked) -> str:
+    commits = {commit.id: commit.committed_at for series in checked.series for commit in series.commits}
+    if not commits:
+        return "From a history without commits"
+    last = max(commits, key=commits.__getitem__)
+    return f"From {_commits(len(commits))}, the last one {clean(last[:12])}, until a further one is added"
+
+
 def _row(change: Change) -> tuple[str, ...]:
     recorded = f"; recorded: {_inputs(change)}" if change.inputs else ""
     return *_cells(change), _state(change) + recorded, change.series.fingerprint
 
 
-def _drawn(checked: Checked) -> list[dict[str, Any]]:
-    """The figures: series with open changes first, then those with other changes, then the rest."""
+def _figures(checked: Checked) -> list[Figure]:
+    """One per series: those with open changes first, then those with other changes, then the rest."""
     opened = {id(change.series) for change in checked.open}
     changed = {id(change.series) for change in checked.changes}
     ordered = sorted(checked.series, key=lambda series: (id(series) not in opened, id(series) not in changed))
-    found = []
     with styled():
-        for number, series in enumerate(ordered):
-            drawing = draw(series, [change for change in checked.changes if change.series is series], number)
-            if drawing is not None:
-                figure = finish(drawing)
-                svg = Markup(with_variables(figure.light_svg))
-                how = f"{figure.how} {more(kind_of(figure.name))}"
-                found.append({"title": figure.title, "svg": svg, "how": how, "table": figure.table})
-    return found
+        drawings = [
+            draw(series, [change for change in checked.changes if change.series is series], number)
+            for number, series in enumerate(ordered)
+        ]
+        return [finish(drawing) for drawing in drawings if drawing is not None]

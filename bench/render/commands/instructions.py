@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,8 @@ from rich.text import Text
 
 from bench.instructions.model import FILE, Count, Instructions, write_instructions
 from bench.instructions.verdict import CountOutcome, CountVerdict, doubt
-from bench.render.figures.base import finish, write_figure
+from bench.render.figures.base import finish
+from bench.render.figures.contents import write_figure
 from bench.render.figures.instructions import draw
 from bench.render.figures.settings import styled
 from bench.render.text import MISSING, clean, exact_change
@@ -108,12 +110,13 @@ def _signed(count: int) -> str:
 
 
 def write_files(directory: Path, counted: Instructions) -> tuple[Path, ...]:
-    """Write the counts and their figure (light, dark, PNG) into a directory; returns the paths. Raises ResultError."""
+    """Write the counts and the files of their figure into a directory; returns the paths. Raises ResultError."""
     write_instructions(directory / FILE, counted)
     with styled():
         figure = finish(draw(counted), png=True)
     try:
-        return (directory / FILE, *write_figure(directory, figure, name="instructions"))
+        # The figure's JSON would have the name of the counts, which have its numbers and more.
+        return (directory / FILE, *write_figure(directory, replace(figure, name="instructions"), without=".json"))
     except OSError as error:
         raise ResultError(
             f"the figure of the counts cannot be written to {directory}: {error.strerror}",

@@ -10,12 +10,13 @@ from typing import Final
 
 from bench.render.commands.words import WORDS
 from bench.render.figures.base import Figure
-from bench.render.figures.contents import contents
+from bench.render.figures.contents import write_figure
 from bench.render.markdown import escape, fence, table
 from bench.render.results import write_results
+from bench.render.simulation.glossary import Word
 from bench.render.simulation.skeleton import render_page
 from bench.render.text import clean
-from bench.util.durable import replace_durably, replace_file
+from bench.util.durable import replace_durably
 from bench.util.errors import ResultError
 from bench.util.nofollow import real_directory
 
@@ -67,6 +68,7 @@ class Content:
         warnings: what a reader must know before the numbers.
         command: that writes the page again.
         provenance: what the numbers come from, without a full stop.
+        words: those that occur on the page are explained on it.
     """
 
     kind: str
@@ -76,6 +78,7 @@ class Content:
     parts: tuple[Part, ...] = ()
     command: str
     provenance: str
+    words: tuple[Word, ...] = WORDS
 
 
 def page_of(content: Content, figures: Sequence[Figure] = (), files: Mapping[str, bytes] | None = None) -> str:
@@ -90,7 +93,7 @@ def page_of(content: Content, figures: Sequence[Figure] = (), files: Mapping[str
         provenance=content.provenance,
         files=files,
         generator=generator_of(content.kind),
-        words=WORDS,
+        words=content.words,
         content=content,
         parts=[part for part in content.parts if len(part.table) > 1 or part.lines],
     )
@@ -161,8 +164,7 @@ def write_beside(
         if figures:
             with real_directory(directory / FIGURES) as place:
                 for figure in figures:
-                    for end, data in contents(figure):
-                        replace_file(place / f"{figure.name}{end}", data)
+                    write_figure(place, figure)
         if names[1] is not None:
             replace_durably(directory / names[1], markdown_of(content, figures))
         replace_durably(directory / names[0], page_of(content, figures, files))

@@ -28,3 +28,17 @@ WORDS: Final[tuple[Word, ...]] = (
     word_of("kvm", _REPORTED["kvm"], r"\w+/kvm"),
 )
 """In the order in which readers meet them."""
+
+HISTORY_WORDS: Final[tuple[Word, ...]] = (
+    *WORDS,
+    word_of("series", "one metric of one cell on one host, over commits"),
+    word_of("level", "what the medians of neighbouring commits are, noise apart", "levels"),
+    word_of("detector", "what tells a change from chance", "Detector"),
+    word_of("open", "worse, and no later level is as good as before: a regression"),
+    word_of("acknowledged", "worse, and accepted in the file of accepted changes, for the reason beside it"),
+    word_of("acknowledgement expired", "accepted up to a day that has passed: a regression again"),
+    word_of("undone", "worse, but a later change brought the level back"),
+    word_of("small", "smaller than the threshold"),
+    word_of("better", "changed for the better"),
+)
+"""The words of the page of a history: also its states of changes."""

@@ -27,7 +27,7 @@ from bench.render.figures import (
     storms,
 )
 from bench.render.figures.base import Drawing, Figure, finish, png_of
-from bench.render.figures.contents import contents
+from bench.render.figures.contents import write_figure
 from bench.render.figures.foot import campaign_foot
 from bench.render.figures.made import mark_made
 from bench.render.figures.settings import styled
@@ -105,8 +105,7 @@ class ReportFigures:
         figures = _in_order(self._made)
         with real_directory(directory) as place:
             for figure in figures:
-                for end, content in contents(figure):
-                    replace_file(place / f"{figure.name}{end}", content)
+                write_figure(place, figure)
         return figures
 
     def save_pictures(self, directory: Path) -> None:

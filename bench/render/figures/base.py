@@ -6,7 +6,6 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bench.render.figures import svg
@@ -14,7 +13,6 @@ from bench.render.figures.canvas import keep_bounds
 from bench.render.figures.data import NO_DATA, FigureData, as_data
 from bench.render.figures.style import PAGE, style_in_use
 from bench.render.palette import PALETTE
-from bench.util.durable import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -132,21 +130,6 @@ def finish(drawing: Drawing, *, png: bool = False, dpi: float | None = None, kee
         data=drawing.numbers,
         drawing=drawing if keep else None,
     )
-
-
-def write_figure(directory: Path, figure: Figure, *, name: str | None = None) -> tuple[Path, ...]:
-    """Write ``NAME.svg``, ``NAME-dark.svg`` and, when there is a PNG, ``NAME.png``; returns the paths in this order.
-
-    Args:
-        name: the figure's own name when None.
-    """
-    light, dark, png = (directory / f"{name or figure.name}{end}" for end in (".svg", "-dark.svg", ".png"))
-    replace_file(light, figure.light_svg)
-    replace_file(dark, figure.dark_svg)
-    if figure.light_png is None:
-        return light, dark
-    replace_file(png, figure.light_png)
-    return light, dark, png
 
 
 def png_of(figure: Canvas, *, dpi: float) -> bytes:

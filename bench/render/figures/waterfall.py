@@ -64,7 +64,8 @@ def _sentence(cell: CellAnatomy) -> str:
     longest = max(start.steps_ns, key=lambda step: start.steps_ns[step], default=None)
     if longest is None:
         return f"{who} takes {total} to ready"
-    return f"{who} takes {total} to ready, of it {quantity(start.steps_ns[longest], 'ns')} for “{clean(longest)}”"
+    part = f"{quantity(start.steps_ns[longest], 'ns')} for “{step_named(longest).short}”"
+    return f"{who} takes {total} to ready, of it {part}"
 
 
 def _subtitle(cell: CellAnatomy) -> str:

@@ -39,9 +39,20 @@ _HELD: Final = (
 )
 
 
-def describe_columns(*, held: bool) -> str:
-    """The columns of the table of results, for the place where it stands. ``held``: its memory is of many boxes."""
-    return _COLUMNS.format(_HELD if held else _PSS)
+_MIXED: Final = (
+    " The CPU of a box with /tcg in its name is emulated: a ratio between it and a box on a real CPU is not what KVM "
+    "would give, however sure it is."
+)
+
+
+def describe_columns(*, held: bool, mixed: bool) -> str:
+    """The columns of the table of results, for the place where it stands.
+
+    Args:
+        held: its memory is of many boxes.
+        mixed: some of its boxes have an emulated CPU, others a real one.
+    """
+    return _COLUMNS.format(_HELD if held else _PSS) + (_MIXED if mixed else "")
 
 
 ENDPOINTS: Final[Mapping[Endpoint, str]] = {

@@ -12,6 +12,7 @@ from bench.analysis.ledger import memory_metric, residents_of
 from bench.analysis.metrics import CPU, Metric
 from bench.analysis.results import Analysis, CellSummary, Comparison
 from bench.analysis.verdicts import RatioVerdict
+from bench.anatomy.model import TRACE
 from bench.plan.trials import Cell
 from bench.render.text import (
     cell_label,
@@ -87,10 +88,12 @@ def answer_of(analysis: Analysis, name: str, metric: Metric) -> Answer:
     against the bare process, else about any other box. An emulated CPU gives no size, so its ratio is never the answer:
     it is told in ``shape``. A box without an agent has not run the workload, so it answers only when there is no other.
     A target as it comes answers before the same with options, which the scenario compares it with. Where images came to
-    the host after the request, the answer is about such starts.
+    the host after the request, the answer is about such starts. In an anatomy's campaign it is about starts without
+    tracing.
     """
     found = [c for c in analysis.comparisons if c.other.scenario == name and c.metric == metric and c.ratio]
     found = [c for c in found if is_first_start(c.other.factors) and is_first_start(c.baseline.factors)] or found
+    found = [c for c in found if c.other.factors.get(TRACE) != "on"] or found
     real = [c for c in found if not (is_emulated(c.other) or is_emulated(c.baseline))]
     chosen = _chosen([c for c in real if has_agent(target_name(c.other.target))] or real)
     shape = _shape(analysis, [c for c in found if is_emulated(c.other) and has_agent(target_name(c.other.target))])

@@ -141,6 +141,8 @@ def test_the_page_of_a_model_draws_its_stages(
     assert capsys.readouterr().out.endswith(f"{place / 'index.html'}\n")
     assert sorted(file.name for file in (place / "figures").iterdir()) == [
         "model-stages-dark.svg",
+        "model-stages.csv",
+        "model-stages.json",
         "model-stages.png",
         "model-stages.svg",
     ]

@@ -13,7 +13,7 @@ from bench.gate.block_ratios import block_ratios
 from bench.gate.model import SCREENING, Bound, GateResult, GateRow, Identity, StageResult, Verdict
 from bench.gate.result import write_result
 from bench.render.commands.gate import bound_table, headline
-from bench.render.commands.gate_page import gate_figures, write_gate_page
+from bench.render.commands.gate_page import gate_content, gate_figures, write_gate_page
 from bench.util.errors import CampaignError, ResultError
 from tests.factories import DOCKER, PROCESS, make_manifest, make_records, write_campaign
 
@@ -112,6 +112,19 @@ def test_limits_have_the_interval_that_decides(tmp_path: Path) -> None:
         ("hello/runc", "time to ready", "–", "–", "–", "? not measured"),
     )
     assert "3.90 s [3.50, 4.20]" in write_gate_page(result, gate(tmp_path, result)).read_text(encoding="utf-8")
+
+
+def test_the_command_that_gives_the_same_again_is_the_one_that_judges_stored_records(tmp_path: Path) -> None:
+    judged = ("boxbench", "gate", "bounds", "my limits.toml", "DIR")
+    limits = make_result().model_copy(update={"a": None, "command": judged})
+    assert gate_content(limits, tmp_path).command == "boxbench gate bounds 'my limits.toml' DIR"
+    measured = make_result(make_row()).model_copy(
+        update={"command": ("boxbench", "gate", "compare", "a", "b"), "seed": 7}
+    )
+    content = gate_content(measured, tmp_path)
+    assert content.command == f"boxbench report {tmp_path}", "the other one measures again"
+    (basis,) = (part for part in content.parts if part.anchor == "basis")
+    assert basis.lines[-1] == "measured by `boxbench gate compare a b`; the order of its trials is drawn from seed 7"
 
 
 def test_report_makes_the_page_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

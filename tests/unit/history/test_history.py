@@ -314,7 +314,7 @@ def test_files_that_are_not_text_are_refused(tmp_path: Path) -> None:
 
 def test_page_terminal_and_json_agree(tmp_path: Path) -> None:
     checked = check_lines(make_history(STEP), today=TODAY)
-    write_page(checked, tmp_path / "out" / "page.html")
+    write_page(checked, tmp_path / "out" / "page.html", command="boxbench history check")
     page = (tmp_path / "out" / "page.html").read_text(encoding="utf-8")
     console = Console(record=True, width=120)
     console.print(view_history(checked, everything=True))
@@ -327,6 +327,9 @@ def test_page_terminal_and_json_agree(tmp_path: Path) -> None:
     assert found["series"][0]["changes"][0]["range"] == checked.changes[0].commits
     assert "<script" not in page
     assert page.count("<svg") == 1
+    assert "<pre><code>boxbench history check</code></pre>" in page
+    assert "<dt>detector</dt>" in page
+    assert 'download="history.json' in page
 
 
 def test_one_commit_is_no_plural() -> None:
@@ -337,7 +340,7 @@ def test_one_commit_is_no_plural() -> None:
 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
     line = make_line(make_commit(0).model_copy(update={"subject": HOSTILE}), {f"hello/{HOSTILE}": 1e8})
-    write_page(check_lines((line,), today=TODAY), tmp_path / "page.html")
+    write_page(check_lines((line,), today=TODAY), tmp_path / "page.html", command="boxbench history check")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<script" not in page
     assert "\x1b" not in page

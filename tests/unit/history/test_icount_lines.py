@@ -145,7 +145,7 @@ def test_a_change_names_what_is_on_record(tmp_path: Path) -> None:
     assert "+1.00 %" in said
     series = checked_json(checked)["series"]
     assert series[0]["changes"][0]["inputs_changed"] == ["program runc"]
-    write_page(checked, tmp_path / "page.html")
+    write_page(checked, tmp_path / "page.html", command="boxbench history check")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "recorded: program runc" in page
 

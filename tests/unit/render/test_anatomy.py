@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from rich.console import Console
 
+from bench.analysis.in_order import estimate
 from bench.anatomy.activity import Activity, Seen
 from bench.anatomy.model import FILE, Anatomy, CellAnatomy, Limits, Overhead, StartAnatomy, read_anatomy, write_anatomy
 from bench.anatomy.processes import Life
@@ -28,7 +29,8 @@ from bench.render.commands.anatomy import (
     view_anatomy,
     write_files,
 )
-from bench.render.commands.anatomy_page import write_anatomy_page
+from bench.render.commands.anatomy_page import anatomy_content, write_anatomy_page
+from bench.render.text import quantity
 from bench.util.errors import CampaignError
 from tests.factories import DOCKER, HOSTILE, make_manifest, make_records
 
@@ -254,6 +256,7 @@ def test_files_are_written_under_safe_names(tmp_path: Path) -> None:
     trace = "hello_libvirt-a---_x-_tcg-b75bf231.trace.json"
     assert {file.name for file in written} == {"hello-docker-anatomy.svg", trace}
     assert (tmp_path / "figures" / "hello-docker-anatomy-dark.svg").exists()
+    assert {file.name.partition(".")[2] for file in (tmp_path / "figures").iterdir()} == {"svg", "png", "csv", "json"}
     assert (tmp_path / "figures" / "hello-docker-anatomy.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -289,6 +292,29 @@ def test_the_page_explains_each_step_and_names_the_files(tmp_path: Path) -> None
     assert "<svg" in text
     assert "<script" not in text
     assert "traces/hello\\_docker.trace.json" in (tmp_path / "anatomy.md").read_text(encoding="utf-8")
+
+
+def test_the_page_tells_traced_starts_from_others(tmp_path: Path) -> None:
+    (cell,) = ANATOMY.cells
+    content = anatomy_content(ANATOMY, tmp_path)
+    plain = estimate(cell.overhead.untraced_ns).value
+    traced = estimate([start.total_ns for start in cell.starts]).value
+    assert plain != traced
+    begin = f"hello/docker: {quantity(plain, 'ns')} from request to ready, and {quantity(traced, 'ns')} when traced: "
+    assert content.verdict.startswith(begin)
+    assert "of starts that were not traced" in content.lead
+    bare = cell.model_copy(update={"overhead": cell.overhead.model_copy(update={"untraced_ns": ()})})
+    alone = anatomy_content(ANATOMY.model_copy(update={"cells": (bare,)}), tmp_path)
+    assert alone.verdict.startswith(f"hello/docker: {quantity(traced, 'ns')} from request to ready when traced, most ")
+    assert alone.lead.startswith("All numbers are of traced starts.")
+
+
+def test_a_title_has_the_name_that_its_row_has() -> None:
+    """The longest step of this start is called "hook" in records, and "network hook" everywhere else."""
+    start = make_start().model_copy(update={"steps_ns": {"hook": TOTAL}, "segments": ((0, TOTAL, "hook"),)})
+    cell = make_cell().model_copy(update={"starts": (start,)})
+    (figure,) = anatomy_figures(ANATOMY.model_copy(update={"cells": (cell,)}))
+    assert figure.title.endswith("“network hook”")
 
 
 def test_doubts_are_named_on_the_terminal_and_on_the_page(tmp_path: Path) -> None:

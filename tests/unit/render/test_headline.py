@@ -10,7 +10,7 @@ import pytest
 from bench.analysis.analyse import analyse
 from bench.analysis.compare import inverted
 from bench.analysis.metrics import headline
-from bench.plan.trials import Cell
+from bench.plan.trials import Cell, build_plan
 from bench.render.html import render
 from bench.render.sections.headline import Answer, answer_of, boxes_of
 from bench.render.view import build_view
@@ -110,3 +110,34 @@ def test_boxes_that_only_live_beside_a_storm_are_not_its_boxes() -> None:
     )
     cells = [Cell(scenario="x", target="docker", accel="native", factors=found) for found in levels]
     assert [boxes_of(cell) for cell in cells] == ["4", "4", "8", None]
+
+
+def test_an_anatomy_answers_by_starts_without_tracing() -> None:
+    boxes = (DOCKER, RUNC)
+    manifest = make_manifest(("hello",), boxes)
+    cells = [
+        Cell(scenario="hello", target=box.target, accel=box.accel, factors={"trace": level})
+        for box in boxes
+        for level in ("off", "on")
+    ]
+    plan = build_plan(cells, blocks={"hello": 7}, warmups={"hello": 1}, seed=1)
+    manifest = manifest.model_copy(update={"plan": plan})
+    analysis = analyse(manifest, make_records(manifest, boxes, troubles=False))
+    found = answer_of(analysis, "hello", headline(analysis.scenario("hello")))
+    assert found.pair is not None
+    assert {cell.factors["trace"] for cell in found.pair} == {"off"}
+
+
+def test_a_table_says_that_a_baseline_is_emulated() -> None:
+    boxes = (PROCESS, LIBVIRT)
+    manifest = make_manifest(("hello",), boxes)
+    entry = manifest.scenarios["hello"]
+    scenario = entry.scenario.model_copy(update={"baseline": "libvirt"})
+    scenarios = {"hello": entry.model_copy(update={"scenario": scenario})}
+    manifest = manifest.model_copy(update={"scenarios": scenarios})
+    (section,) = build_view(analyse(manifest, make_records(manifest, boxes, troubles=False))).sections
+    assert section.baseline == "libvirt/tcg"
+    assert "/tcg in its name is emulated" in section.columns
+    real = make_manifest(("hello",), (PROCESS, DOCKER))
+    (plain,) = build_view(analyse(real, make_records(real, (PROCESS, DOCKER), troubles=False))).sections
+    assert "emulated" not in plain.columns

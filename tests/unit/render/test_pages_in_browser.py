@@ -56,7 +56,9 @@ def _compare(place: Path) -> Path:
 
 
 def _history(place: Path) -> Path:
-    write_history_page(check_lines(make_history(STEP), today=TODAY), place / "page.html")
+    write_history_page(
+        check_lines(make_history(STEP), today=TODAY), place / "page.html", command="boxbench history check"
+    )
     return place / "page.html"
 
 
@@ -116,4 +118,13 @@ def test_axe_finds_nothing_and_nothing_is_cut(browser: Chromium, tmp_path: Path,
     assert opened.violations() == []
     assert opened.errors == []
     assert opened.asked == []
+    opened.page.close()
+
+
+def test_a_figure_that_is_alone_has_the_page_for_itself(browser: Chromium, tmp_path: Path) -> None:
+    opened = browser.open(_explain(tmp_path), width=1280)
+    figure, table = (opened.page.locator(one).bounding_box() for one in ("#figures figure", "#figures"))
+    assert figure is not None
+    assert table is not None
+    assert figure["width"] > table["width"] * 3 / 4
     opened.page.close()

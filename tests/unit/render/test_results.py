@@ -49,7 +49,7 @@ def files(directory: Path) -> list[str]:
 def test_a_new_directory_has_everything(tmp_path: Path) -> None:
     page = written(tmp_path / "a" / "b", figure("one"), figure("two"))
     assert page == tmp_path / "a" / "b" / "index.html"
-    ends = (".svg", "-dark.svg", ".png")
+    ends = (".svg", "-dark.svg", ".png", ".csv", ".json")
     shown = sorted(f"figures/{name}{end}" for name in ("one", "two") for end in ends)
     assert files(page.parent) == sorted(["answer.json", "index.html", *shown])
     assert (page.parent / "figures/one.png").read_bytes() == b"png"
