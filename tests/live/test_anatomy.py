@@ -12,8 +12,7 @@ from typing import Any, Final
 import docker
 import pytest
 
-from bench.anatomy.model import Anatomy, read_anatomy
-from bench.anatomy.summary import TRACE
+from bench.anatomy.model import TRACE, Anatomy, read_anatomy
 from bench.host.tracefs import find_instances, mounted_tracefs, tracefs, why_no_trace
 from bench.records.campaign import read_records
 from bench.records.record import Endpoint, Record

@@ -62,8 +62,9 @@ def test_a_page_is_one_file_that_loads_nothing(
     assert 'src="http' not in page
     StormAnswer.model_validate_json((out / "answer.json").read_bytes())
     names = sorted(one.name for one in (out / "figures").iterdir())
-    assert {"simulated-capacity.svg", "simulated-capacity-dark.svg", "simulated-capacity.png"} <= set(names)
-    assert len(names) % 3 == 0
+    ends = (".svg", "-dark.svg", ".png", ".csv", ".json")
+    assert {f"simulated-capacity{end}" for end in ends} <= set(names)
+    assert len(names) % len(ends) == 0
     first = (out / "index.html").read_bytes()
     assert call(monkeypatch, "storm", model, "--boxes", "1,4,16", *QUICK, "-o", out) == ExitCode.OK
     assert (out / "index.html").read_bytes() == first
