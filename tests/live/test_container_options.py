@@ -46,7 +46,7 @@ def run(lab: Lab, loaded: LoadedScenario, target: Target) -> Record:
 
 def saying(loaded: LoadedScenario, text: str) -> LoadedScenario:
     """Ready only when the workload has said this."""
-    ready = ReadyLog(when="log", text=text, timeout=20 * 10**9)
+    ready = ReadyLog(when="log", text=text, timeout=90 * 10**9)
     return loaded.model_copy(update={"scenario": loaded.scenario.model_copy(update={"ready": ready})})
 
 

@@ -130,10 +130,12 @@ def test_one_that_takes_too_long_is_ended_with_its_box(lab: Lab, make_scenario: 
 
 
 def test_a_workload_that_ends_under_its_exercise_is_the_cause(lab: Lab, make_scenario: Make) -> None:
+    # It ends once the exercise has begun, however long the host takes to begin it.
+    script = "echo ready; until [ -e /tmp/begun ]; do sleep 0.05; done; exit 7"
     loaded = make_scenario(
-        HELLO.format(command='["/bin/busybox", "sh", "-c", "echo ready; sleep 1; exit 7"]'),
+        HELLO.replace("USER 12345:12345\n", "").format(command=f'["/bin/busybox", "sh", "-c", "{script}"]'),
         name="exercise-crash",
-        exercise=shell("sleep 1000"),
+        exercise=shell("echo > /tmp/begun; sleep 1000"),
     )
     done = lab.run("process", loaded)
     assert done.record.failure is not None

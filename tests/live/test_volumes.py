@@ -18,14 +18,14 @@ FROM scratch
 COPY --from=tools /usr/bin/busybox /bin/busybox
 COPY kept /data/kept
 VOLUME /data /fresh/one
-CMD ["/bin/busybox", "sh", "-c", "cat /data/kept; dd if=/dev/urandom of=/data/new bs=1M count=3 2>&1 | tail -n 1; \
+CMD ["/bin/busybox", "sh", "-c", "dd if=/dev/urandom of=/data/new bs=1M count=3 2>/dev/null && cat /data/kept && \
 exec sleep 1000"]
 """
 
 
 @pytest.fixture(scope="session")
 def writer(make_scenario: Callable[..., LoadedScenario]) -> LoadedScenario:
-    """A workload that shows what its volume holds and writes into it."""
+    """A workload that writes into its volume and then shows what the image put there, which makes it ready."""
     resources = Resources(cpus=1, memory=128 * 2**20, disk=64 * 2**20)
     return make_scenario(DOCKERFILE, name="volumes", files={"kept": "kept by the image\n"}, resources=resources)
 
