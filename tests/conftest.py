@@ -25,8 +25,12 @@ import urllib3.util.connection  # noqa: F401 - its import opens a socket to ask 
 
 from bench.util import parallel
 from bench.util.interrupts import SIGNALS
-from tests import leftovers, needs
-from tests.lab import docker_client, lab, make_scenario
+
+# pytest explains a failed assertion only in modules that it has rewritten: test files, and these, which share theirs.
+pytest.register_assert_rewrite("tests.lab", "tests.live.attack.verdict", "tests.live.command", "tests.registry")
+
+from tests import leftovers, needs  # noqa: E402
+from tests.lab import docker_client, lab, make_scenario  # noqa: E402
 
 __all__ = ["docker_client", "lab", "make_scenario"]
 
