@@ -146,7 +146,7 @@ def _question(part: _Part) -> Slide:
 
 
 def _compared(analysis: Analysis, view: View) -> str:
-    """``Compared: process, docker.``; of a choice which boxes are shown, and how many others were measured."""
+    """``Compared: process, docker.``; of a choice which are shown, how many others were measured, and the baseline."""
     rows = [row for section in view.sections for row in section.rows]
     every = dict.fromkeys(clean(row.cell.box) for row in rows)
     kept = {clean(cell.box) for section in view.sections for cell in chosen(analysis, section.name)}
@@ -154,6 +154,8 @@ def _compared(analysis: Analysis, view: View) -> str:
     if len(shown) == len(every):
         return shortened(_ran(rows))
     rest = f" Measured and not shown: {len(every) - len(shown)} of {len(every)} boxes."
+    bases = dict.fromkeys(section.baseline for section in view.sections)
+    rest += f" Ratios are against {' and '.join(bases)}." if len(shown) > 1 else ""
     return shortened(f"Shown: {', '.join(shown)}.", LONGEST - len(rest)) + rest
 
 

@@ -30,7 +30,7 @@ from bench.render.figures.base import Drawing, finish
 from bench.render.figures.foot import with_foot
 from bench.render.figures.history import draw as draw_series
 from bench.render.figures.settings import styled
-from bench.render.figures.shown import check_choice, choice_words, choosing
+from bench.render.figures.shown import against_shown, check_choice, choice_words, choosing
 from bench.render.figures.simulation_check import draw as draw_check
 from bench.render.figures.stages import draw_stages
 from bench.render.figures.style import Style, style_in_use, using
@@ -152,7 +152,8 @@ def _ends(names: Iterable[str]) -> Iterator[str]:
 
 
 def _of_campaign(path: Path) -> Iterator[tuple[str, Finish]]:
-    return _each(campaign_drawings(analyse(*read_campaign(path))))
+    manifest, records = read_campaign(path)
+    return _each(campaign_drawings(analyse(against_shown(manifest), records)))
 
 
 def _of_gate(path: Path) -> Iterator[tuple[str, Finish]]:

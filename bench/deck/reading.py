@@ -31,7 +31,7 @@ from bench.history.store import SUFFIX
 from bench.records.campaign import read_campaign
 from bench.records.manifest import MANIFEST
 from bench.records.results import ANATOMY, GATE_REQUEST, INSTRUCTIONS
-from bench.render.figures.shown import choice_words
+from bench.render.figures.shown import against_shown, choice_words
 from bench.render.simulation.page import JSON
 from bench.render.text import clean
 from bench.sim.sweep.run import RESULTS
@@ -127,7 +127,7 @@ def campaign_part(path: Path) -> Part:
             if records
             else f"finish it with `boxbench resume {shlex.quote(str(path))}`",
         )
-    view, slides = campaign_slides(analyse(manifest, records), path)
+    view, slides = campaign_slides(analyse(against_shown(manifest), records), path)
     return Part(
         title=view.title,
         subtitle=f"{view.extent.partition(' (')[0]}, host {clean(str(manifest.host.get('fingerprint', 'unknown')))}",

@@ -204,7 +204,7 @@ class OpenedCampaign:
             NotComparableError: as ``analysis``.
         """
         from bench.render.figures import STYLES, campaign_figures  # noqa: PLC0415 - matplotlib takes a second
-        from bench.render.figures.shown import check_choice, choosing  # noqa: PLC0415 - likewise
+        from bench.render.figures.shown import against_shown, check_choice, choosing  # noqa: PLC0415 - likewise
 
         if style not in STYLES:
             raise UsageError(
@@ -215,7 +215,9 @@ class OpenedCampaign:
         names, labels = ([one] if isinstance(one, str) else list(one) for one in (only, targets))
         check_choice(self.analysis, labels)
         with choosing(labels):
-            found = campaign_figures(self.analysis, style=STYLES[style], only=names, png=png)
+            manifest = against_shown(self.manifest)
+            analysis = self.analysis if manifest is self.manifest else analyse(manifest, self.records)
+            found = campaign_figures(analysis, style=STYLES[style], only=names, png=png)
         self._refuse_missing(names, found)
         return found
 

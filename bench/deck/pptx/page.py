@@ -23,6 +23,12 @@ TEXT_PT: Final = (24.0, 14.0)
 CAVEAT_PT: Final = 14.0
 _TABLE_PT: Final = (18, 16, 14, 12, 10)
 """The sizes of tables, the first that fits."""
+_HEAD_EM: Final = 0.74
+"""The width of a letter of a short word in ems, in the wide bold font that LibreOffice takes for a head."""
+_CELL_EM: Final = 0.66
+"""The same in cells, which are not bold."""
+_LONGEST_WORD: Final = 24
+"""Letters. A longer word, such as a digest, may be broken."""
 MOST_ROWS: Final = 14
 """A table on a slide has at most so many rows, without its head."""
 _GAP: Final = EMU_IN // 10
@@ -91,10 +97,8 @@ class Page:
     def table(self, rows: Rows, *, name: str, alt: str) -> int:
         """Add a table in what is left; returns the number of rows that it does not show."""
         shown = rows[: MOST_ROWS + 1]
-        widths = _column_widths(shown, self.area.width)
-        size = next(
-            (size for size in _TABLE_PT if sum(_row_heights(shown, widths, size)) <= self.area.height), _TABLE_PT[-1]
-        )
+        size = next((size for size in _TABLE_PT if _has_room(shown, self.area, size)), _TABLE_PT[-1])
+        widths = column_widths(shown, self.area.width, size)
         heights = _row_heights(shown, widths, size)
         frame = self._slide.shapes.add_table(len(shown), len(widths), *self.area.upper(sum(heights)))
         _fill_table(frame.table, shown, widths, heights, size)
@@ -153,7 +157,35 @@ def _set_size(frame: Any, size: float) -> None:
             run.font.size = Pt(size)
 
 
-def _column_widths(rows: Rows, width: int) -> list[int]:
+def _has_room(rows: Rows, area: Area, size: int) -> bool:
+    """Whether a table has room at a size without a break within a word."""
+    heights = _row_heights(rows, column_widths(rows, area.width, size), size)
+    return sum(heights) <= area.height and sum(_word_widths(rows, size)) <= area.width
+
+
+def column_widths(rows: Rows, width: int, size: int) -> list[int]:
+    """Of all columns, EMU. Each has room for its longest word, as far as all of them have; others have less then."""
+    wanted, least = _wanted_widths(rows, width), _word_widths(rows, size)
+    if sum(least) >= width:
+        return wanted
+    missing = sum(max(0, need - one) for one, need in zip(wanted, least, strict=True))
+    spare = sum(max(0, one - need) for one, need in zip(wanted, least, strict=True))
+    share = 1 - missing / spare if spare else 1.0
+    return [int(need + max(0, one - need) * share) for one, need in zip(wanted, least, strict=True)]
+
+
+def _word_widths(rows: Rows, size: int) -> list[int]:
+    """The width of the longest word of each column at a size, with the margins of a cell, EMU. The head is bold."""
+    columns = max(len(row) for row in rows)
+    longest = [0.0] * columns
+    for number, row in enumerate(rows):
+        for at, text in enumerate(row):
+            letters = max((len(word) for word in text.split()), default=0)
+            longest[at] = max(longest[at], min(letters, _LONGEST_WORD) * (_HEAD_EM if number == 0 else _CELL_EM))
+    return [int((ems * size / 72 + 0.2) * EMU_IN) for ems in longest]
+
+
+def _wanted_widths(rows: Rows, width: int) -> list[int]:
     """A column is as wide as its longest text, between a tenth and two thirds of them all."""
     columns = max(len(row) for row in rows)
     longest = [max((len(row[at]) for row in rows if at < len(row)), default=1) for at in range(columns)]

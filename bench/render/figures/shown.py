@@ -9,12 +9,13 @@ from typing import Final, TypeVar
 
 from bench.analysis.ledger import without_residents
 from bench.analysis.metrics import headline
-from bench.analysis.results import Analysis
+from bench.analysis.results import Analysis, cells_of
 from bench.plan.trials import Cell
+from bench.records.manifest import Manifest
 from bench.render.figures.data import NO_DATA, FigureData
 from bench.render.figures.style import style_in_use
 from bench.render.sections.first_start import without_level
-from bench.render.text import cell_label, clean
+from bench.render.text import cell_label, clean, is_baseline
 from bench.scenario.first_start import is_first_start
 from bench.scenario.target_table import target_name
 from bench.util.errors import UsageError
@@ -68,10 +69,27 @@ def _meant(cells: Sequence[Cell], name: str) -> list[Cell]:
 
 def chosen(analysis: Analysis, scenario: str) -> tuple[Cell, ...]:
     """The cells of a scenario that the user wants to see, in the scenario's order."""
+    return _wanted(analysis.cells(scenario))
+
+
+def _wanted(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
     wanted = _CHOICE.get()
-    cells = analysis.cells(scenario)
     kept = {cell for name in wanted for cell in _meant(cells, name)}
     return tuple(cell for cell in cells if cell in kept) if wanted else cells
+
+
+def against_shown(manifest: Manifest) -> Manifest:
+    """The manifest, in which the baseline of each scenario is one of the boxes that the user wants to see.
+
+    Where none of them is the scenario's baseline, the first one becomes it, as when so few targets are measured.
+    """
+    turned = {}
+    for name, entry in manifest.scenarios.items():
+        kept = _wanted(cells_of(manifest, name))
+        if kept and not any(is_baseline(cell, entry.scenario.baseline) for cell in kept):
+            scenario = entry.scenario.model_copy(update={"baseline": kept[0].box})
+            turned[name] = entry.model_copy(update={"scenario": scenario})
+    return manifest.model_copy(update={"scenarios": {**manifest.scenarios, **turned}}) if turned else manifest
 
 
 def shown(analysis: Analysis, scenario: str) -> tuple[Cell, ...]:

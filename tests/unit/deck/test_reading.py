@@ -55,10 +55,19 @@ def test_a_deck_of_chosen_boxes_speaks_of_no_other(campaign: Path) -> None:
     every = {slide.key: slide for slide in deck_of([campaign], png=False).slides}
     with choosing(("process", "libvirt")):
         some = {slide.key: slide for slide in deck_of([campaign], png=False).slides}
-    assert some["question"].lines[0] == "Shown: process, libvirt/tcg. Measured and not shown: 1 of 3 boxes."
+    told = "Shown: process, libvirt/tcg. Measured and not shown: 1 of 3 boxes. Ratios are against process."
+    assert some["question"].lines[0] == told
     assert "not shown" not in every["question"].lines[0]
     for text in (some["hello-answer"].sentence, *some["hello-answer"].lines):
         assert "docker" not in text
+
+
+def test_where_the_baseline_is_not_shown_ratios_are_against_the_first_box_that_is(campaign: Path) -> None:
+    with choosing(("process", "libvirt")):
+        answer = next(slide for slide in deck_of([campaign], png=False).slides if slide.key == "hello-answer")
+    assert re.match(r"libvirt \(tcg\) .*× .* process", answer.sentence), answer.sentence
+    assert answer.figure is not None
+    assert {row[2] for row in answer.figure.table[1:]} == {"process"}
 
 
 def _pairs(slide: Slide) -> dict[str, str]:
