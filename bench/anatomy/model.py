@@ -6,16 +6,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from bench.anatomy.steps import DEPTH, SHARES, UNATTRIBUTED, step_named
 from bench.anatomy.sweep import Segment
 from bench.records import results
 from bench.records.record import Endpoint
+from bench.records.stored import read_stored
 from bench.scenario.fields import Int64, Label
-from bench.scenario.validation import first_problem
-from bench.util.errors import CampaignError
-from bench.util.nofollow import read_regular
 from bench.util.result_file import write_result_file
 
 SCHEMA: Final = 1
@@ -164,14 +162,11 @@ def read_anatomy(directory: Path) -> Anatomy | None:
     file = directory / FILE
     if not file.exists():
         return None
-    try:
-        return Anatomy.model_validate_json(read_regular(file))
-    except OSError as error:
-        raise CampaignError(
-            f"{file} cannot be read: {error.strerror}", hint="restore the file, or run `boxbench anatomy` again"
-        ) from None
-    except ValidationError as error:
-        raise CampaignError(
-            f"{file}: not an anatomy: {first_problem(error)}",
-            hint="the file was edited, or written by another version of boxbench; run `boxbench anatomy` again",
-        ) from None
+    return read_stored(
+        file,
+        Anatomy.model_validate_json,
+        absent=f"{directory} holds no anatomy that can be read",
+        place="restore the file, or run `boxbench anatomy` again",
+        wrong="not an anatomy",
+        again="; run `boxbench anatomy` again",
+    )

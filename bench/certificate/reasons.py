@@ -19,6 +19,15 @@ _KEEPS: Final = "a plain process keeps all capabilities"
 _VM_FENCE: Final = "all capabilities are kept: the VM is the isolation"
 _UML_FENCE: Final = "all capabilities are kept, in the guest: its kernel is the isolation"
 _DROPS: Final = "the runtime drops capabilities"
+_CAPABILITIES: Final[Mapping[Kind, str]] = {
+    "process": _KEEPS,
+    "namespaces": "namespaces alone drop no capabilities",
+    "container": _DROPS,
+    "gvisor": _DROPS,
+    "uml": _UML_FENCE,
+    "vm": _VM_FENCE,
+    "nested": _DROPS,
+}
 
 _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
     "memory": {
@@ -79,24 +88,8 @@ _WHY: Final[Mapping[FactName, Mapping[Kind, str]]] = {
         "vm": "a disk and the kernel's file systems, and nothing to mask",
         "nested": "the runtime mounts /proc, /sys and /dev, and masks parts of them",
     },
-    "cap_eff": {
-        "process": _KEEPS,
-        "namespaces": "namespaces alone drop no capabilities",
-        "container": _DROPS,
-        "gvisor": _DROPS,
-        "uml": _UML_FENCE,
-        "vm": _VM_FENCE,
-        "nested": _DROPS,
-    },
-    "cap_bnd": {
-        "process": _KEEPS,
-        "namespaces": "namespaces alone drop no capabilities",
-        "container": _DROPS,
-        "gvisor": _DROPS,
-        "uml": _UML_FENCE,
-        "vm": _VM_FENCE,
-        "nested": _DROPS,
-    },
+    "cap_eff": _CAPABILITIES,
+    "cap_bnd": _CAPABILITIES,
     "seccomp": {
         "process": "no filter",
         "namespaces": "no filter",

@@ -31,11 +31,10 @@ SYSTEM_SOCKET: Final = Path("/run/containerd/containerd.sock")
 START_TIMEOUT_S: Final = 30.0
 IMPORT_TIMEOUT_S: Final = 600.0
 _ANSWER_TIMEOUT_S: Final = 5.0
-_CONFIG: Final = """\
+CONFIG: Final = """\
 version = 2
 root = "{root}"
 state = "{state}"
-# Not needed here: Kubernetes' interface, resource plug-ins, packages in /opt, other snapshotters.
 disabled_plugins = [
   "io.containerd.grpc.v1.cri", "io.containerd.nri.v1.nri", "io.containerd.internal.v1.opt",
   "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs",
@@ -46,6 +45,7 @@ disabled_plugins = [
 [debug]
   level = "warn"
 """
+"""An engine of ours. Not needed: Kubernetes' interface, resource plug-ins, packages in /opt, other snapshotters."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def spawned_containerd(
     with engine_group(f"{run_dir.name}-containerd") as account:
         home = private_directory(config.parent)
         log = home / "log"
-        config.write_text(_CONFIG.format(root=root, state=home / "state", socket=socket), encoding="utf-8")
+        config.write_text(CONFIG.format(root=root, state=home / "state", socket=socket), encoding="utf-8")
         with log.open("wb") as stream:
             argv = inside(containerd, "--config", config)
             process = proc.spawn(argv, stdout=stream, stderr=subprocess.STDOUT, keep=proc.ENGINE_VARIABLES)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from bench.records.stored import read_stored
 from bench.scenario.fields import Label
-from bench.scenario.validation import first_problem
-from bench.util.errors import CampaignError
-from bench.util.nofollow import read_regular
 
 FILE: Final = "explain.json"
 
@@ -59,16 +57,10 @@ _FORM: Final = TypeAdapter(Annotated[tuple[StoredExplanation, ...], Field(min_le
 
 def read_explanations(directory: Path) -> tuple[StoredExplanation, ...]:
     """Read ``explain.json``. Raises CampaignError: it is missing, or not what `boxbench explain -o` writes."""
-    file = directory / FILE
-    try:
-        return _FORM.validate_json(read_regular(file))
-    except OSError as error:
-        raise CampaignError(
-            f"{directory} holds no explanation: {FILE}: {error.strerror}",
-            hint="name the directory that `boxbench explain -o` wrote",
-        ) from None
-    except ValidationError as error:
-        raise CampaignError(
-            f"{file}: not an explanation: {first_problem(error)}",
-            hint="the file was edited, or written by another version of boxbench",
-        ) from None
+    return read_stored(
+        directory / FILE,
+        _FORM.validate_json,
+        absent=f"{directory} holds no explanation",
+        place="name the directory that `boxbench explain -o` wrote",
+        wrong="not an explanation",
+    )

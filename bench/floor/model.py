@@ -8,16 +8,14 @@ from pathlib import Path
 from statistics import median
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from bench.host.run_directory import TAG
 from bench.records import results
 from bench.records.record import Record
+from bench.records.stored import read_stored
 from bench.scenario.fields import Label
-from bench.scenario.validation import first_problem
-from bench.util.errors import CampaignError
 from bench.util.json_value import JsonObject
-from bench.util.nofollow import read_regular
 from bench.util.result_file import write_result_file
 from bench.util.units import format_bytes
 
@@ -169,16 +167,10 @@ def write_floors(directory: Path, floors: Floors) -> Path:
 
 def read_floors(directory: Path) -> Floors:
     """Read ``floor.json``. Raises CampaignError: it is missing, or not a result of a search."""
-    file = directory / FILE
-    try:
-        return Floors.model_validate_json(read_regular(file))
-    except OSError as error:
-        raise CampaignError(
-            f"{directory} holds no floor: {FILE}: {error.strerror}",
-            hint="name the directory that `boxbench floor` printed",
-        ) from None
-    except ValidationError as error:
-        raise CampaignError(
-            f"{file}: not a floor: {first_problem(error)}",
-            hint="the file was edited, or written by another version of boxbench",
-        ) from None
+    return read_stored(
+        directory / FILE,
+        Floors.model_validate_json,
+        absent=f"{directory} holds no floor",
+        place="name the directory that `boxbench floor` printed",
+        wrong="not a floor",
+    )

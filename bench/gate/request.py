@@ -6,16 +6,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from bench.gate.model import GateModel
 from bench.gate.sides import SidePair
 from bench.gate.thresholds import Thresholds
 from bench.instructions.model import SEED
 from bench.records import results
-from bench.scenario.validation import first_problem
-from bench.util.errors import CampaignError
-from bench.util.nofollow import read_regular
+from bench.records.stored import read_stored
 from bench.util.result_file import write_result_file
 
 REQUEST: Final = results.GATE_REQUEST
@@ -103,18 +101,12 @@ def store_request(request: GateRequest, host: dict[str, Any]) -> None:
 
 def read_request(out: Path) -> StoredRequest:
     """The request in a gate's directory, with that directory as its ``out``. Raises CampaignError."""
-    file = out / REQUEST
-    try:
-        stored = StoredRequest.model_validate_json(read_regular(file))
-    except OSError as error:
-        raise CampaignError(
-            f"{out} is not the directory of a comparison: {REQUEST}: {error.strerror}",
-            hint="name the directory that `boxbench gate compare` printed; older versions did not store the request",
-        ) from None
-    except ValidationError as error:
-        raise CampaignError(
-            f"{file} is not the request of a gate: {first_problem(error)}",
-            hint="the file was edited, or written by another version of boxbench: judge with that version, or run the "
-            "gate again in a new directory",
-        ) from None
+    stored = read_stored(
+        out / REQUEST,
+        StoredRequest.model_validate_json,
+        absent=f"{out} is not the directory of a comparison",
+        place="name the directory that `boxbench gate compare` printed; older versions did not store the request",
+        wrong="not the request of a gate",
+        again=": judge with that version, or run the gate again in a new directory",
+    )
     return stored.model_copy(update={"request": replace(stored.request, out=out)})

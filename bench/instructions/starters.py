@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, HOSTNAME
+from bench.engines.containerd import CONFIG
 from bench.image.etc_files import OWN_ADDRESS
 from bench.instructions import grpc
 from bench.instructions.recipe import ARCHIVE, REF, TREE, CountedImage, Recipe
@@ -21,20 +22,7 @@ _NAMESPACES: Final = ("mount", "pid", "uts", "ipc", "net", "cgroup")
 _GO_SETTINGS: Final = ("GOGC=off",)
 """Variables for engines. When Go's collector runs depends on how far a heap has grown at that moment, so on everything
 that was ever allocated: the letters of a comment moved docker's first start by 15 %."""
-_CONTAINERD_CONFIG: Final = f"""\
-version = 2
-root = "/var/lib/containerd"
-state = "/run/containerd"
-disabled_plugins = [
-  "io.containerd.grpc.v1.cri", "io.containerd.nri.v1.nri", "io.containerd.internal.v1.opt",
-  "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs",
-  "io.containerd.snapshotter.v1.blockfile", "io.containerd.tracing.processor.v1.otlp",
-]
-[grpc]
-  address = "{CONTAINERD_SOCKET}"
-[debug]
-  level = "warn"
-"""
+_CONTAINERD_CONFIG: Final = CONFIG.format(root="/var/lib/containerd", state="/run/containerd", socket=CONTAINERD_SOCKET)
 
 
 class Starter(ABC):

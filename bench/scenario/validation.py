@@ -170,7 +170,7 @@ def _text(kind: str, context: Mapping[str, Any], problem: Mapping[str, Any]) -> 
     if kind in _CHOICES:
         given = context.get("tag", problem["input"])
         choices = str(context[_CHOICES[kind]]).replace("'", "").replace(" or ", ", ")
-        if problem["loc"][-1:] == ("schema_number",):
+        if problem["loc"][-1:] in (("schema_number",), ("model_schema",)):
             return f"another version of boxbench wrote schema {format_given(given)}; this version reads {choices}"
         return f"{format_given(given)} is not one of {choices}"
     if kind == "string_pattern_mismatch":

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from bench.cli.options import Json
 from bench.cli.simulate.options import (
     SEED,
@@ -13,8 +9,10 @@ from bench.cli.simulate.options import (
     Baseline,
     Beyond,
     Draws,
+    Memory,
     ModelFile,
     ModelTargets,
+    Reserve,
     Seed,
     host_memory,
     host_reserve,
@@ -27,20 +25,6 @@ from bench.render.simulation.drawings import answer_drawings
 from bench.sim.answer.terms import choose_baseline, choose_targets
 from bench.sim.host.density import DensityQuestion, answer_density
 from bench.sim.model.file import read_model
-
-Memory = Annotated[
-    str | None,
-    typer.Option("--memory", metavar="SIZE", help="Memory of the host, such as 256GiB.", show_default="as measured"),
-]
-Reserve = Annotated[
-    str | None,
-    typer.Option(
-        "--reserve",
-        metavar="SIZE",
-        help="Memory that boxes must leave to the host.",
-        show_default="a tenth of the memory",
-    ),
-]
 
 
 def density(

@@ -59,6 +59,19 @@ Baseline = Annotated[
         show_default="docker, else the first",
     ),
 ]
+Memory = Annotated[
+    str | None,
+    typer.Option("--memory", metavar="SIZE", help="Memory of the host, such as 256GiB.", show_default="as measured"),
+]
+Reserve = Annotated[
+    str | None,
+    typer.Option(
+        "--reserve",
+        metavar="SIZE",
+        help="Memory that boxes must leave to the host.",
+        show_default="a tenth of the memory",
+    ),
+]
 
 
 def count_option(name: str, text: str, *, least: int = 1, most: int, default: str | bool = True) -> Any:

@@ -13,8 +13,10 @@ from bench.cli.simulate.options import (
     Baseline,
     Beyond,
     Cpus,
+    Memory,
     ModelFile,
     ModelTargets,
+    Reserve,
     Seed,
     count_option,
     host_memory,
@@ -59,19 +61,6 @@ Prewarmed = Annotated[
         "--prewarmed",
         metavar="N[,N...]",
         help="Boxes of each function that are always idle or starting. The answer is about the last one.",
-    ),
-]
-Memory = Annotated[
-    str | None,
-    typer.Option("--memory", metavar="SIZE", help="Memory of the host, such as 64GiB.", show_default="as measured"),
-]
-Reserve = Annotated[
-    str | None,
-    typer.Option(
-        "--reserve",
-        metavar="SIZE",
-        help="Memory that boxes must leave to the host.",
-        show_default="a tenth of the memory",
     ),
 ]
 Queue = Annotated[

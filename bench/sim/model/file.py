@@ -51,6 +51,7 @@ __all__ = [
 ]
 
 _AGAIN: Final = "fit it again with `boxbench simulate fit`, or restore the file"
+_OWN_KEYS: Final = frozenset({"model_schema", "discrepancy", "draws"})
 _MOST_BYTES: Final = 2**28
 """Of a model file. One with 10,000 draws of 20 targets has less."""
 UNSEALED: Final = "the file has no seal of `boxbench simulate fit`, so nothing in it counts as measured; fit it again."
@@ -74,6 +75,10 @@ def read_model(file: Path) -> Model:
     try:
         model = Model.model_validate_json(content)
     except ValidationError as error:
+        if _is_foreign(content):
+            raise UsageError(
+                f"{file} is no model of Boxbench", hint="`boxbench simulate fit CAMPAIGN -o model.json` makes one"
+            ) from None
         raise UsageError(
             f"{file} is not a model of schema {SCHEMA}: {first_problem(error)}",
             hint=f"{_AGAIN}; `boxbench simulate explain --schema` prints its form",
@@ -84,6 +89,15 @@ def read_model(file: Path) -> Model:
     found = _with_edits(_unsealed(file, model, content))
     _check_stated(file, found)
     return found
+
+
+def _is_foreign(content: bytes) -> bool:
+    """Whether it is JSON of something else: a list or a number, or an object without any key that models alone have."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return not isinstance(found, dict) or _OWN_KEYS.isdisjoint(found)
 
 
 def _content(file: Path) -> bytes:

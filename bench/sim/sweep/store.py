@@ -204,7 +204,8 @@ def _refuse_other(path: Path, manifest: dict[str, Any]) -> None:
     file = path / MANIFEST
     try:
         found = json.loads(file.read_bytes())
-        keys = sorted({*found, *manifest})
+        # Other versions also write other digests of the same model, so they come first.
+        keys = sorted({*found, *manifest}, key=lambda key: (key != "versions", key))
     except (OSError, ValueError, TypeError) as error:
         raise OtherSweepError(f"{file} cannot be read: {error}", hint=_OTHER) from None
     for key in keys:

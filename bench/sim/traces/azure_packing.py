@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import quote
@@ -13,7 +12,7 @@ from urllib.parse import quote
 import numpy as np
 
 from bench.sim.traces.text import check_head
-from bench.sim.traces.trace import MOST, Integers, Trace, TraceError, rechunked
+from bench.sim.traces.trace import MemoryTrace, Trace, TraceError
 
 VM_HEAD: Final = ("vmId", "tenantId", "vmTypeId", "priority", "starttime", "endtime")
 TYPE_HEAD: Final = ("id", "vmTypeId", "machineId", "core", "memory", "hdd", "ssd", "nic")
@@ -26,33 +25,12 @@ Early = Literal["leave-out", "at-start"]
 """What becomes of VMs that were alive when the trace began."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class AzurePacking:
-    """The VMs of a file as a ``TraceSource``: one invocation per VM, one function per VM type."""
-
-    trace: Trace
-    length_ns: int
-    rules: tuple[str, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """``vmTypeId`` of each type, ascending."""
-        return self.trace.names
-
-    @property
-    def memory_bytes(self) -> Integers | None:
-        """(types,) The type's share of the host's memory."""
-        return self.trace.memory_bytes
-
-    def chunks(self, *, seed: int, most: int = MOST) -> Iterator[Trace]:  # noqa: ARG002 - nothing is left open
-        """As in ``TraceSource``."""
-        return rechunked(iter((self.trace,)), most)
-
-
 def read_azure_packing(
     file: Path, *, host_memory_bytes: int, machine: int | None = None, early: Early = "leave-out"
-) -> AzurePacking:
-    """The VMs of a file. Those of a type that the machine cannot run are left out, and counted.
+) -> MemoryTrace:
+    """The VMs of a file: one invocation per VM, one function per VM type, named by its ``vmTypeId``, ascending.
+
+    Those of a type that the machine cannot run are left out, and counted. A type's memory is its share of the host's.
 
     Args:
         host_memory_bytes: of the host that the shares are taken of.
@@ -94,30 +72,29 @@ def _shares(file: Path, base: sqlite3.Connection, machine: int | None) -> tuple[
     machines = [row[0] for row in base.execute("SELECT DISTINCT machineId FROM vmType ORDER BY machineId")]
     if not machines:
         raise TraceError(f"{file}: the table vmType is empty", hint="name the trace for packing of 2020")
-    wrong = [found for found in machines if not isinstance(found, int)]
-    if wrong:
-        raise TraceError(
-            f"{file}: vmType has the vmTypeId or machineId {wrong[0]!r:.60}, not a whole number",
-            hint="correct the table vmType",
-        )
+    _check_numbers(file, machines)
     chosen = _most_vms(base, machines) if machine is None else machine
     if chosen not in machines:
         raise TraceError(
             f"{file}: there is no machineId {chosen}", hint=f"name one of {', '.join(map(str, machines[:20]))}"
         )
     shares = dict(base.execute("SELECT vmTypeId, memory FROM vmType WHERE machineId = ?", (chosen,)))
-    wrong = [kind for kind in shares if not isinstance(kind, int)]
-    if wrong:
-        raise TraceError(
-            f"{file}: vmType has the vmTypeId or machineId {wrong[0]!r:.60}, not a whole number",
-            hint="correct the table vmType",
-        )
+    _check_numbers(file, shares)
     for kind, share in shares.items():
         if not isinstance(share, float | int) or not 0 < share <= 1:
             raise TraceError(
                 f"{file}: type {kind} takes {share} of the memory of machine {chosen}", hint="correct the table vmType"
             )
     return shares, chosen
+
+
+def _check_numbers(file: Path, found: Iterable[object]) -> None:
+    for value in found:
+        if not isinstance(value, int):
+            raise TraceError(
+                f"{file}: vmType has the vmTypeId or machineId {value!r:.60}, not a whole number",
+                hint="correct the table vmType",
+            )
 
 
 def _most_vms(base: sqlite3.Connection, machines: list[int]) -> int:
@@ -137,7 +114,7 @@ Row = tuple[int, float | None, float | None, int]
 
 def _source(
     file: Path, rows: list[Row], shares: dict[int, float], *, machine: int, host_memory_bytes: int, early: Early
-) -> AzurePacking:
+) -> MemoryTrace:
     for _, start, end, vm in rows:
         if not isinstance(start, float | int) or not (end is None or isinstance(end, float | int)):
             raise TraceError(f"{file}: VM {vm} runs from {start} to {end}", hint="correct the table vm")
@@ -163,7 +140,7 @@ def _source(
     ends = np.array([last if row[2] is None else float(row[2]) for row in kept])
     at_ns = np.rint(begins * _DAY_NS).astype(np.int64)
     memory = np.array([round(shares[kind] * host_memory_bytes) for kind in names], dtype=np.int64)
-    return AzurePacking(
+    return MemoryTrace(
         trace=Trace(
             at_ns=at_ns,
             function=np.array([place[row[0]] for row in kept], dtype=np.int64),

@@ -142,7 +142,7 @@ def _same(one: Trace, other: Trace) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryTrace:
-    """Invocations that are in memory already, as a source: a test, or a trace of a user's own making."""
+    """Invocations that are in memory already, as a source."""
 
     trace: Trace
     length_ns: int

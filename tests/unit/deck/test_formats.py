@@ -6,7 +6,6 @@ import base64
 import hashlib
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -22,21 +21,10 @@ from bench.deck.slides import Deck, Slide
 from bench.util.errors import ResultError, UsageError
 from bench.util.outputs import LISTING
 from tests.factories import DOCKER, HOSTILE, PROCESS, make_manifest, make_records, write_campaign
+from tests.pages import Page
 
 TEXT = ("html", "pdf", "marp", "quarto")
 NASTY = "<script>alert(1)</script> --> {{x}} \"'& | `a`"
-
-
-class Page(HTMLParser):
-    """Tags with their attributes."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,9 @@ from bench.render.commands.compare import write_comparison
 from bench.render.commands.explain import write_explanations
 from bench.render.figures.style import TALK
 from bench.util.errors import CampaignError, UsageError
+from tests.floors import floors_of, found_floor
 from tests.unit.compare.test_compare import HOST, SLOW, compared, write
 from tests.unit.explain.test_difference import explained
-from tests.unit.floor.test_floor import floors_of, found_floor
 
 
 def _by_key(deck: Deck) -> dict[str, Slide]:

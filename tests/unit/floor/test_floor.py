@@ -14,7 +14,7 @@ import pytest
 
 from bench.agent.boxconf import BoxConfig
 from bench.cli.report import report
-from bench.floor.model import Floors, Level, TargetFloor, Terms, levels_of, read_floors, write_floors
+from bench.floor.model import Level, Terms, levels_of, read_floors, write_floors
 from bench.floor.run import _TargetSearch, find_floors
 from bench.floor.search import Edge, find_edge, success_at_least
 from bench.image.model import Image
@@ -29,9 +29,8 @@ from bench.targets.base import Output
 from bench.util.clock import VirtualClock
 from bench.util.errors import CampaignError, ResultError, UsageError
 from bench.util.package_data import scenarios_dir
+from tests.floors import MIB, floors_of, found_floor
 from tests.unit.run.test_campaign import Silent
-
-MIB = 2**20
 
 
 def sharp(threshold: int) -> Callable[[int], bool]:
@@ -203,37 +202,6 @@ def test_the_most_frequent_reason_is_given_without_the_names_of_boxes() -> None:
     (level, other) = levels_of(records, [MIB, MIB, MIB, 2 * MIB])
     assert level == Level(memory_bytes=MIB, tried=3, worked=0, why_not="the box was refused")
     assert other == Level(memory_bytes=2 * MIB, tried=1, worked=1)
-
-
-def floors_of(*found: TargetFloor) -> Floors:
-    return Floors(
-        id="abcdef12",
-        created_at="2031-02-03T04:05:06+00:00",
-        boxbench="0.1.0",
-        command=("boxbench", "floor", "hello"),
-        scenario="hello",
-        text="name: hello\n",
-        goal="ready",
-        image_digest="ab" * 32,
-        terms=Terms(lowest_bytes=MIB, highest_bytes=128 * MIB, step_bytes=MIB, confirmations=3),
-        host={"fingerprint": "f"},
-        floors=found,
-    )
-
-
-def found_floor(**changes: object) -> TargetFloor:
-    values: dict[str, object] = {
-        "box": "docker",
-        "outcome": "found",
-        "floor_bytes": 6 * MIB,
-        "success_at_least": 0.37,
-        "limit_ns": 10**10,
-        "levels": (
-            Level(memory_bytes=5 * MIB, tried=3, worked=1, why_not="evil | \x1b[31m<b>"),
-            Level(memory_bytes=6 * MIB, tried=3, worked=3),
-        ),
-    }
-    return TargetFloor.model_validate(values | changes)
 
 
 def test_floors_are_written_and_read_back(tmp_path: Path) -> None:

@@ -188,8 +188,8 @@ def cut(file: Path, lines: int) -> None:
             "resume",
         ),
         (lambda out: (out / REQUEST).unlink(), "is not the directory of a comparison", "gate compare"),
-        (lambda out: (out / REQUEST).write_bytes(b"\xff"), "is not the request of a gate", "edited"),
-        (lambda out: (out / REQUEST).write_bytes(b"{}"), "is not the request of a gate", "edited"),
+        (lambda out: (out / REQUEST).write_bytes(b"\xff"), "not the request of a gate", "edited"),
+        (lambda out: (out / REQUEST).write_bytes(b"{}"), "not the request of a gate", "edited"),
     ],
 )
 def test_what_is_missing_is_said(request_of_two: GateRequest, what: Any, words: str, hint: str) -> None:

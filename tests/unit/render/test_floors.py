@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 
 from bench.deck.figures import figures_of
-from bench.floor.model import Floors, Level, TargetFloor, Terms, write_floors
+from bench.floor.model import Level, TargetFloor, write_floors
 from bench.render.figures.base import Figure, finish
 from bench.render.figures.floors import draw
 from bench.render.figures.settings import styled
 from bench.render.figures.style import STYLES, TALK, using
 from bench.util.errors import CampaignError
-
-MIB = 2**20
+from tests.floors import MIB, floors_of
 
 
 def target(box: str, floor: int | None, *levels: tuple[int, int], outcome: str = "found") -> TargetFloor:
@@ -28,22 +27,6 @@ def target(box: str, floor: int | None, *levels: tuple[int, int], outcome: str =
             "limit_ns": 10**10,
             "levels": tuple(Level(memory_bytes=size * MIB, tried=3, worked=worked) for size, worked in levels),
         }
-    )
-
-
-def floors(*found: TargetFloor) -> Floors:
-    return Floors(
-        id="abcdef12",
-        created_at="2031-02-03T04:05:06+00:00",
-        boxbench="0.1.0",
-        command=("boxbench", "floor", "hello"),
-        scenario="hello",
-        text="name: hello\n",
-        goal="ready",
-        image_digest="ab" * 32,
-        terms=Terms(lowest_bytes=MIB, highest_bytes=128 * MIB, step_bytes=MIB, confirmations=3),
-        host={"fingerprint": "f"},
-        floors=found,
     )
 
 
@@ -64,7 +47,7 @@ VM = target("libvirt/tcg", None, (64, 0), (128, 1), outcome="none")
 )
 def test_the_title_has_the_least_and_the_largest(found: tuple[TargetFloor, ...], title: str) -> None:
     with styled(), using(TALK):
-        drawing = draw(floors(*found))
+        drawing = draw(floors_of(*found))
     assert drawing is not None
     assert drawing.title == title
 
@@ -72,7 +55,7 @@ def test_the_title_has_the_least_and_the_largest(found: tuple[TargetFloor, ...],
 @pytest.mark.parametrize("style", STYLES.values(), ids=lambda style: style.name)
 def test_a_mark_says_whether_all_some_or_no_boots_worked(style: object) -> None:
     with styled(), using(style):  # type: ignore[arg-type]
-        drawing = draw(floors(DOCKER, VM))
+        drawing = draw(floors_of(DOCKER, VM))
         assert drawing is not None
         (axes,) = drawing.canvas.axes
         marks = [line for line in axes.lines if len(line.get_xdata()) == 1]  # type: ignore[arg-type]
@@ -81,11 +64,11 @@ def test_a_mark_says_whether_all_some_or_no_boots_worked(style: object) -> None:
     hollow = [line for line in marks if line.get_marker() != "x" and line.get_markerfacecolor() == "#fefefe"]
     assert len(hollow) == 2
     assert "more than 128 MiB" in figure.light_svg
-    assert draw(floors()) is None
+    assert draw(floors_of()) is None
 
 
 def test_sizes_that_no_memory_has_are_refused(tmp_path: Path) -> None:
-    file = write_floors(tmp_path, floors(DOCKER))
+    file = write_floors(tmp_path, floors_of(DOCKER))
     known = file.read_text(encoding="utf-8")
     for size in (0, -MIB):
         file.write_text(known.replace(f'"memory_bytes": {4 * MIB}', f'"memory_bytes": {size}'), encoding="utf-8")
@@ -98,7 +81,7 @@ def test_a_target_that_was_never_tried_has_no_size() -> None:
 
 
 def test_the_figure_of_a_directory(tmp_path: Path) -> None:
-    write_floors(tmp_path, floors(DOCKER, VM))
+    write_floors(tmp_path, floors_of(DOCKER, VM))
     (figure,) = figures_of(tmp_path, TALK)
     assert isinstance(figure, Figure)
     assert figure.data.column("worked") == (0, 1, 3, 3, 0, 1)

@@ -23,12 +23,12 @@ from bench.sim.check.check import CheckTerms, check
 from bench.sim.check.design import Levels, all_but_largest, by_levels, memory_levels
 from bench.sim.check.predict import ModelPredictor
 from tests.browser import Chromium, chromium
+from tests.floors import floors_of, found_floor
 from tests.histories import make_history
 from tests.question_models import make_model
 from tests.synthetic_storms import Campaign, known_model, observed, values
 from tests.unit.compare.test_compare import SLOW, compared, write
 from tests.unit.explain.test_difference import MS, _anatomy, campaign, explained
-from tests.unit.floor.test_floor import floors_of, found_floor
 from tests.unit.gate.test_page import gate, make_result, make_row
 from tests.unit.history.test_history import STEP, TODAY
 from tests.unit.render.test_anatomy import ANATOMY

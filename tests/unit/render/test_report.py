@@ -12,7 +12,6 @@ import re
 import shutil
 from collections import Counter
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -30,27 +29,13 @@ from bench.render.script.policy import script
 from bench.render.sections.glossary import ENDPOINTS, WORDS
 from bench.util.errors import CampaignError
 from tests.factories import DOCKER, PROCESS, THREE, Box, make_manifest, make_record, make_records, write_campaign
+from tests.pages import Page
 
 NASTY = Box(
     "libvirt[x=<b onload=1>&'\"]", "tcg", LIBVIRT_INSTANTS := dict(DOCKER.instants_ms), {"vmm": 90.0}, {"vmm": 9.0}
 )
 BOXES = (PROCESS, DOCKER, NASTY)
 FIGURES = ("ratios", "ecdf", "phases", "memory", "cpu", "disk", "blocks")
-
-
-class Page(HTMLParser):
-    """Tags and attributes of a page, in order."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-
-    def values(self, name: str) -> list[str]:
-        return [attributes[name] for _, attributes in self.tags if name in attributes]
 
 
 @pytest.fixture(scope="module")

@@ -87,34 +87,29 @@ def test_a_host_that_refuses_a_file_costs_only_time(monkeypatch: pytest.MonkeyPa
     assert set(Path("/proc/self/fd").iterdir()) <= before
 
 
-@pytest.mark.usefixtures("sharing")
-def test_a_copy_that_hangs_is_ended_and_its_work_is_done_here(tmp_path: Path) -> None:
+def hanging_in_copies(places: Path) -> Callable[[int], int]:
+    """Work that never ends in a copy; the original waits with its own until one hangs."""
     original = os.getpid()
 
     def work(number: int) -> int:
         if os.getpid() != original:
-            (tmp_path / "begun").touch()
+            (places / "begun").touch()
             while True:
                 signal.pause()
-        wait_for(tmp_path, 1)
+        wait_for(places, 1)
         return number
 
-    assert shared_out(8, work, limit_s=0.01) == list(range(8))
+    return work
+
+
+@pytest.mark.usefixtures("sharing")
+def test_a_copy_that_hangs_is_ended_and_its_work_is_done_here(tmp_path: Path) -> None:
+    assert shared_out(8, hanging_in_copies(tmp_path), limit_s=0.01) == list(range(8))
 
 
 @pytest.mark.usefixtures("sharing")
 def test_a_copy_that_hangs_in_its_first_stage_is_ended(tmp_path: Path) -> None:
-    original = os.getpid()
-
-    def first(number: int) -> int:
-        if os.getpid() != original:
-            (tmp_path / "begun").touch()
-            while True:
-                signal.pause()
-        wait_for(tmp_path, 1)
-        return number
-
-    with shared_stages(8, first, lambda number: -number, limit_s=0.01) as stages:
+    with shared_stages(8, hanging_in_copies(tmp_path), lambda number: -number, limit_s=0.01) as stages:
         assert stages.first() == list(range(8))
         assert stages.second() == [-number for number in range(8)]
 

@@ -152,12 +152,26 @@ def test_damage_is_one_clear_error(model: Model, tmp_path: Path, keys: tuple[str
     assert "boxbench simulate fit" in caught.value.hint
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"model_schema": 1}', b"\xff\xfe", b"null"])
+@pytest.mark.parametrize("content", [b"", b"{", b'{"model_schema": 1}', b"\xff\xfe", b"[" * 10**5])
 def test_other_files_are_no_models(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "model.json"
     file.write_bytes(content)
     with pytest.raises(UsageError, match="is not a model"):
         read_model(file)
+
+
+@pytest.mark.parametrize("content", [b"[]", b"null", b"{}", b'{"schema_number": 99, "boxbench": "1"}'])
+def test_json_of_something_else_is_told_with_the_command_that_makes_a_model(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "foreign.json"
+    file.write_bytes(content)
+    with pytest.raises(UsageError, match=r"foreign\.json is no model of Boxbench") as caught:
+        read_model(file)
+    assert "`boxbench simulate fit CAMPAIGN -o model.json`" in caught.value.hint
+
+
+def test_the_number_of_another_schema_is_named(model: Model, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="another version of boxbench wrote schema 7; this version reads 1"):
+        read_model(_edited(model, tmp_path, "model_schema", value=7))
 
 
 def test_places_that_cannot_be_read_or_written(model: Model, tmp_path: Path) -> None:
