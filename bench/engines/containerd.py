@@ -31,7 +31,7 @@ SYSTEM_SOCKET: Final = Path("/run/containerd/containerd.sock")
 START_TIMEOUT_S: Final = 30.0
 IMPORT_TIMEOUT_S: Final = 600.0
 _ANSWER_TIMEOUT_S: Final = 5.0
-CONFIG: Final = """\
+ENGINE_CONFIG: Final = """\
 version = 2
 root = "{root}"
 state = "{state}"
@@ -188,7 +188,7 @@ def spawned_containerd(
     with engine_group(f"{run_dir.name}-containerd") as account:
         home = private_directory(config.parent)
         log = home / "log"
-        config.write_text(CONFIG.format(root=root, state=home / "state", socket=socket), encoding="utf-8")
+        config.write_text(ENGINE_CONFIG.format(root=root, state=home / "state", socket=socket), encoding="utf-8")
         with log.open("wb") as stream:
             argv = inside(containerd, "--config", config)
             process = proc.spawn(argv, stdout=stream, stderr=subprocess.STDOUT, keep=proc.ENGINE_VARIABLES)

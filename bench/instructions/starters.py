@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from bench.agent.boxconf import AGENT_IN_BOX, CHANNEL_IN_BOX, HOSTNAME
-from bench.engines.containerd import CONFIG
+from bench.engines.containerd import ENGINE_CONFIG
 from bench.image.etc_files import OWN_ADDRESS
 from bench.instructions import grpc
 from bench.instructions.recipe import ARCHIVE, REF, TREE, CountedImage, Recipe
@@ -22,7 +22,9 @@ _NAMESPACES: Final = ("mount", "pid", "uts", "ipc", "net", "cgroup")
 _GO_SETTINGS: Final = ("GOGC=off",)
 """Variables for engines. When Go's collector runs depends on how far a heap has grown at that moment, so on everything
 that was ever allocated: the letters of a comment moved docker's first start by 15 %."""
-_CONTAINERD_CONFIG: Final = CONFIG.format(root="/var/lib/containerd", state="/run/containerd", socket=CONTAINERD_SOCKET)
+_CONTAINERD_CONFIG: Final = ENGINE_CONFIG.format(
+    root="/var/lib/containerd", state="/run/containerd", socket=CONTAINERD_SOCKET
+)
 
 
 class Starter(ABC):

@@ -465,5 +465,5 @@ def test_a_snapshot_that_nobody_waited_for_is_removed_when_it_comes(
 
 
 def test_the_private_one_has_both_snapshotters() -> None:
-    assert "snapshotter.v1.native" not in containerd.CONFIG
-    assert f"snapshotter.v1.{containerdapi.SNAPSHOTTER}" not in containerd.CONFIG
+    assert "snapshotter.v1.native" not in containerd.ENGINE_CONFIG
+    assert f"snapshotter.v1.{containerdapi.SNAPSHOTTER}" not in containerd.ENGINE_CONFIG
