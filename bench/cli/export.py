@@ -16,7 +16,7 @@ from bench.export.base import Export
 from bench.export.formats import FORMATS, export_from
 from bench.util.durable import write_durably
 from bench.util.errors import UsageError
-from bench.util.paths import exists, is_directory, is_file
+from bench.util.paths import descriptor_at, exists, is_directory, is_file
 
 
 def _list_formats(wanted: bool) -> None:
@@ -111,8 +111,8 @@ def _deliver(made: Export, format_name: str, out: Path | None) -> None:
         raise UsageError(f"this format has {len(made.files)} files", hint="name a directory with --out")
     try:
         for file in _written(made, out):
-            # The name of a device, such as /dev/stdout, would stand behind the content.
-            if is_file(file):
+            # The name of a device, or of what a shell has opened as /dev/stdout, would stand behind the content.
+            if is_file(file) and descriptor_at(file) is None:
                 print(file)
     except OSError as error:
         raise UsageError(f"{out} cannot be written: {error.strerror}", hint="choose another --out") from None

@@ -33,7 +33,7 @@ def plan(
     json: Json = False,
     given: Given = NOTHING_GIVEN,
 ) -> None:
-    """Starts nothing. The same seed gives the same order."""
+    """Starts nothing. The same seed gives the same order. JSON counts blocks from 0 as records do, the list from 1."""
     seed = draw_seed(seed)
     labels = () if targets is None else split_labels(targets)
     made = parse_made(labels)

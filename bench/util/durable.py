@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from bench.util.paths import descriptor_at
+
 _TOKEN_BYTES: Final = 4
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
@@ -19,15 +21,19 @@ def write_durably(path: Path, data: bytes | str) -> None:
     """Write a file so that readers see the old content or the new one, and never a part.
 
     The data goes to a temporary file beside ``path``, reaches the disk, and takes the name with a rename. A link stays:
-    the file that it leads to is replaced. What is not a regular file, such as ``/dev/stdout`` in a pipeline, is written
-    directly.
+    the file that it leads to is replaced. What is not a regular file, such as a pipe, is written directly, and so is
+    what this process has open, such as ``/dev/stdout``: a shell may have opened it to append to it.
 
     Raises:
         OSError: the disk is full or fails. ``path`` is as before, and the temporary file is removed.
     """
     raw = _encode(data)
+    descriptor = descriptor_at(path)
+    if descriptor is not None:
+        with os.fdopen(os.dup(descriptor), "wb") as stream:
+            stream.write(raw)
+        return
     if path.exists() and not path.is_file():
-        # By its own name: links of /proc/self/fd lead to no path.
         path.write_bytes(raw)
         return
     final = path.resolve()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
+
+_MOST_LINKS: Final = 40
+"""As many as Linux follows."""
 
 
 def is_file(path: Path) -> bool:
@@ -19,3 +23,17 @@ def is_directory(path: Path) -> bool:
 def exists(path: Path) -> bool:
     """Whether there is something. False also for a path that cannot be looked at."""
     return os.path.exists(path)  # noqa: PTH110 - Path.exists raises
+
+
+def descriptor_at(path: Path) -> int | None:
+    """The open descriptor of this process that a path names, as /dev/stdout and /dev/fd/3 do; None: it names none."""
+    own = Path("/proc/self/fd").resolve()
+    for _ in range(_MOST_LINKS):
+        try:
+            place = path.parent.resolve() / path.name
+            if place.parent == own:
+                return int(path.name)
+            path = place.parent / place.readlink()
+        except (OSError, RuntimeError, ValueError):
+            return None
+    return None

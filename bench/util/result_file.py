@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.util.durable import write_durably
 from bench.util.errors import ResultError, UsageError
-from bench.util.paths import exists, is_directory, is_file
+from bench.util.paths import descriptor_at, exists, is_directory, is_file
 
 
 def write_result_file(file: Path, content: bytes | str, *, hint: str) -> None:
@@ -37,7 +37,7 @@ def check_result_place(file: Path, *, hint: str) -> None:
     """
     if is_directory(file):
         raise UsageError(f"{file} is a directory", hint=f"{hint}; or name a file in it")
-    if exists(file) and not is_file(file):
+    if descriptor_at(file) is not None or (exists(file) and not is_file(file)):
         return  # such as /dev/stdout, which is written directly
     # A directory that is missing is made in the first one above it that is there.
     above = next((place for place in file.absolute().parents if exists(place)), Path("/"))

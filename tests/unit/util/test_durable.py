@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from bench.util.durable import append_durably, create_durably, replace_durably, replace_file, sync_entry, write_durably
+from bench.util.errors import UsageError
+from bench.util.paths import descriptor_at
+from bench.util.result_file import check_result_place
 
 
 @pytest.fixture
@@ -62,6 +65,39 @@ def test_a_pipe_is_written_through_the_name_that_it_has() -> None:
     finally:
         os.close(reader)
         os.close(writer)
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_file_that_a_shell_has_opened_to_append_keeps_its_content(link: bool, tmp_path: Path) -> None:
+    """As /dev/stdout behind ``>> file``, and between two commands whose output goes to one file."""
+    file = tmp_path / "log"
+    file.write_text("before ")
+    with file.open("a") as shell:
+        place = Path(f"/dev/fd/{shell.fileno()}")
+        if link:
+            (tmp_path / "out").symlink_to(place)
+            place = tmp_path / "out"
+        write_durably(place, "x")
+        shell.write(" after")
+    assert file.read_text() == "before x after"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "out") == ["log"]
+
+
+def test_a_descriptor_is_a_place_for_a_result_wherever_its_file_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is not root cannot write into /dev, and need not."""
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with (tmp_path / "log").open("a") as shell:
+        check_result_place(Path(f"/dev/fd/{shell.fileno()}"), hint="choose another place")
+    with pytest.raises(UsageError, match="cannot be written"):
+        check_result_place(tmp_path / "log", hint="choose another place")
+
+
+@pytest.mark.parametrize("name", ["/dev/null", "missing/file", "/dev/fd/x", "/proc/1/fd/1", "loop"])
+def test_other_names_are_no_descriptors(name: str, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    assert descriptor_at(tmp_path / name) is None
 
 
 @pytest.mark.usefixtures("failing_fsync")
