@@ -78,7 +78,7 @@ def _rest(analysis: Analysis, cell: Cell, resource: Resource, names: Sequence[st
     ]
     boots: dict[str, dict[str, float]] = {}
     for metric in metrics:
-        for sample in analysis.of(cell, metric):
-            boots.setdefault(sample.trial, {})[metric] = sample.value
+        for boot, value in analysis.boots_of(cell, metric):
+            boots.setdefault(boot.trial, {})[metric] = value
     whole = [parts for parts in boots.values() if len(parts) == len(metrics)]
     return median(2 * parts[metrics[0]] - sum(parts.values()) for parts in whole) if whole else None

@@ -222,13 +222,14 @@ def _double_ranks(values: Floats) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 @lru_cache(maxsize=256)
 def _tail_of_signs(ranks: tuple[int, ...]) -> Floats:
     """The share of sign patterns that reach each sum of positive ranks."""
-    shares = np.ones(1)
+    shares, most = np.zeros(sum(ranks) + 1), 1
+    shares[0] = 1.0
     for rank in ranks:
         # Each rank is in the sum or not; halved each time, so that 2^n never overflows.
-        longer = np.zeros(len(shares) + rank)
-        longer[: len(shares)] += shares / 2
-        longer[rank:] += shares / 2
-        shares = longer
+        half = shares[:most] / 2
+        shares[:most] = half
+        shares[rank : rank + most] += half
+        most += rank
     return _tail(shares)
 
 

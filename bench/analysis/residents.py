@@ -171,7 +171,7 @@ def _by_block(analysis: Analysis, cells: Sequence[Cell], metric: str) -> dict[in
 def _fixed(analysis: Analysis, cells: Sequence[Cell]) -> float:
     """The memory of all daemons before the first box: the sum of each daemon's median over trials."""
     metrics = {s.metric for s in analysis.summaries if s.metric.below("ledger", "fixed")}
-    sizes = {metric: [s.value for cell in cells for s in analysis.of(cell, metric)] for metric in metrics}
+    sizes = {metric: [value for cell in cells for value in analysis.values_of(cell, metric)] for metric in metrics}
     return sum(median(values) for values in sizes.values() if values)
 
 
@@ -251,6 +251,8 @@ def _matches(name: str, metric: str) -> bool:
 
 
 def _unexplained_share(analysis: Analysis, cell: Cell) -> float | None:
-    held = {s.trial: s.value for s in analysis.of(cell, UNRECLAIMABLE)}
-    shares = [s.value / held[s.trial] for s in analysis.of(cell, UNEXPLAINED) if held.get(s.trial, 0) > 0]
+    held = {boot.trial: value for boot, value in analysis.boots_of(cell, UNRECLAIMABLE)}
+    shares = [
+        value / held[boot.trial] for boot, value in analysis.boots_of(cell, UNEXPLAINED) if held.get(boot.trial, 0) > 0
+    ]
     return median(shares) if shares else None

@@ -260,6 +260,15 @@ class Analysis:
         samples = found.samples() if found is not None else ()
         return tuple(sorted((s for s in samples if warmups or not s.warmup), key=lambda s: s.block))
 
+    def values_of(self, cell: Cell, metric: str) -> list[float]:
+        """The values of ``of``, without what else a sample has: large campaigns have a million."""
+        return [value for _, value in sorted(self.boots_of(cell, metric), key=lambda pair: pair[0].block)]
+
+    def boots_of(self, cell: Cell, metric: str) -> list[tuple[Boot, float]]:
+        """Boots, without warm-ups, and their values of one metric of one cell, in the order of the records."""
+        found = self.series.get(cell.key, {}).get(metric)
+        return found.measured() if found is not None else []
+
     def records_of(self, cell: Cell) -> tuple[Record, ...]:
         """The records of one cell, warm-ups and failures included, in the order written."""
         return self._records.get(cell.key, ())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from statistics import median
 from typing import Final, NamedTuple, Protocol
@@ -26,6 +28,8 @@ Chain = tuple[tuple[Endpoint, Endpoint], ...]
 _MINUTE_NS: Final = 60 * 10**9
 _WINDOW: Final = ".window"
 """Ends the key of a window's length, ns. A length, not CPU time."""
+_IDLE: Final = "idle."
+_IDLE_WINDOW: Final = f"idle{_WINDOW}"
 _MOST_NAMES: Final = 4096
 _ENOUGH_BYTES: Final = 2**20
 """Below this, other processes' writes dominate the ratio, so it is not reported."""
@@ -49,6 +53,15 @@ class _CpuKeys(NamedTuple):
     vmm: str
     guest: str
     vmm_overhead: str
+
+
+class _CpuPlan(NamedTuple):
+    """Which keys of a record's CPU time count as they are, and which by the length of the idle window."""
+
+    plain: tuple[str, ...]
+    idle: tuple[str, ...]
+    windows: tuple[_CpuKeys, ...]
+    """Those from which something follows."""
 
 
 _CPU_KEYS: Final = tuple(
@@ -132,14 +145,12 @@ def cpu_used(used_ns: Mapping[str, int]) -> dict[str, int]:
     Idle time becomes time per minute. ``vmm_overhead`` is a VMM's time beyond its guest's. ``host_other`` is what the
     host was busy with beside the box and Boxbench itself.
     """
-    found, idle = dict[str, int](), dict[str, int]()
-    for key, value in used_ns.items():
-        if not key.endswith(_WINDOW):
-            (idle if key.startswith("idle.") else found)[key] = value
-    window = used_ns.get(f"idle{_WINDOW}")
+    plan = _cpu_plan(tuple(used_ns))
+    found = {key: used_ns[key] for key in plan.plain}
+    window = used_ns.get(_IDLE_WINDOW)
     if window:
-        found |= {key: round(value * _MINUTE_NS / window) for key, value in idle.items()}
-    for keys in _CPU_KEYS:
+        found |= {key: round(used_ns[key] * _MINUTE_NS / window) for key in plan.idle}
+    for keys in plan.windows:
         busy, box, harness = found.get(keys.host_busy), found.get(keys.total), found.get(keys.harness)
         if busy is not None and box is not None and harness is not None:
             # Older records have no helpers: those are in the rest of the host.
@@ -148,6 +159,17 @@ def cpu_used(used_ns: Mapping[str, int]) -> dict[str, int]:
         if vmm is not None and guest is not None:
             found[keys.vmm_overhead] = vmm - guest
     return found
+
+
+@lru_cache(maxsize=256)
+def _cpu_plan(keys: tuple[str, ...]) -> _CpuPlan:
+    """Most records of a campaign have the same keys."""
+    used = [key for key in keys if not key.endswith(_WINDOW)]
+    return _CpuPlan(
+        plain=tuple(key for key in used if not key.startswith(_IDLE)),
+        idle=tuple(key for key in used if key.startswith(_IDLE)),
+        windows=tuple(one for one in _CPU_KEYS if one.host_busy in used or one.vmm in used),
+    )
 
 
 def waits_of(waits_ns: Mapping[str, int]) -> dict[str, int]:
@@ -198,11 +220,10 @@ def stop_chain(records: Sequence[Record]) -> Chain:
 
 
 def _chain(records: Sequence[Record], among: Sequence[Endpoint]) -> Chain:
-    instants: dict[Endpoint, list[int]] = {}
+    instants: defaultdict[Endpoint, list[int]] = defaultdict(list)
     for record in records:
-        for name in among:
-            if name in record.endpoints_ns:
-                instants.setdefault(name, []).append(record.endpoints_ns[name])
-    common = [name for name, values in instants.items() if 2 * len(values) >= len(records)]
+        for name, instant in record.endpoints_ns.items():
+            instants[name].append(instant)
+    common = [name for name in among if name in instants and 2 * len(instants[name]) >= len(records)]
     ordered = sorted(common, key=lambda name: (median(instants[name]), ORDER[name]))
     return tuple(pairwise(ordered))

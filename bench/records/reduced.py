@@ -37,12 +37,14 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def reduced(record: Record, *, trial: Trial, storm: bool) -> Record:
-    """The record with the fields of SHOWN only.
+    """The record with the fields of SHOWN only; itself where that is what it is.
 
     Args:
         trial: an equal trial that takes its trial's place, shared with the manifest.
         storm: keep all members, each with its endpoints. Else only those that failed are kept.
     """
+    if record.trial is trial and record.model_fields_set is SHOWN:
+        return record
     members = tuple(_only(one, _OF_MEMBER) for one in record.members if storm or one.failure is not None)
     return _only(record, SHOWN, trial=trial, members=members)
 

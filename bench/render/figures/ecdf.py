@@ -35,8 +35,10 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     """The figure; None when no boot has reached the headline."""
     metric = headline(analysis.scenario(scenario))
     # Storms have a figure of their own, in which each box is one step.
-    cells = [cell for cell in shown(analysis, scenario) if FACTOR not in cell.factors and analysis.of(cell, metric)]
-    values = {cell.key: [sample.value for sample in analysis.of(cell, metric)] for cell in cells}
+    cells = [
+        cell for cell in shown(analysis, scenario) if FACTOR not in cell.factors and analysis.values_of(cell, metric)
+    ]
+    values = {cell.key: analysis.values_of(cell, metric) for cell in cells}
     finite = [value for series in values.values() for value in series if math.isfinite(value)]
     if not finite:
         return None
@@ -140,7 +142,7 @@ def _alt(analysis: Analysis, cells: Sequence[Cell], metric: Metric) -> str:
 def _table(analysis: Analysis, cells: Sequence[Cell], metric: Metric) -> tuple[tuple[str, ...], ...]:
     rows = []
     for cell in cells:
-        values = sorted(sample.value for sample in analysis.of(cell, metric))
+        values = sorted(analysis.values_of(cell, metric))
         points = ", ".join(quantity(value, "ns") if math.isfinite(value) else "never" for value in spaced(values))
         rows.append((cell_label(cell), str(len(values)), median_text(analysis.summary(cell, metric)), points))
     return (("box", "boots", "median", "every boot, sorted"), *rows)

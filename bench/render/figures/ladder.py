@@ -55,7 +55,7 @@ def draw(analysis: Analysis, scenario: str) -> Drawing | None:
     title = ladder_sentence(
         told, _without_median(analysis, chosen(analysis, scenario) if told is every else kept, metric)
     )
-    boots = {cell.key: [s.value for s in analysis.of(cell, metric) if 0 < s.value < math.inf] for cell in cells}
+    boots = {cell.key: [value for value in analysis.values_of(cell, metric) if 0 < value < math.inf] for cell in cells}
     values = [value for series in boots.values() for value in series]
     log = is_logarithmic(values)
     figure = canvas(

@@ -21,7 +21,7 @@ def dots(analysis: Analysis, cells: Sequence[Cell], metric: Metric) -> FigureDat
         if one is not None:
             around = one.median.shown
             ends = (None, None) if around is None else (around.low, around.high)
-            largest = max((sample.value for sample in analysis.of(cell, metric)), default=None)
+            largest = max(analysis.values_of(cell, metric), default=None)
             rows.append((cell_label(cell), one.median.value, *ends, one.n, largest))
     return FigureData((*columns, Column("largest", unit)), tuple(rows))
 
@@ -49,7 +49,7 @@ def values(analysis: Analysis, cells: Sequence[Cell], metric: Metric) -> FigureD
     columns = (Column("box", ""), Column("value", metric.unit), Column("share", "share"))
     rows = []
     for cell in cells:
-        found = sorted(sample.value for sample in analysis.of(cell, metric))
+        found = sorted(analysis.values_of(cell, metric))
         rows += [(cell_label(cell), value, (place + 1) / len(found)) for place, value in enumerate(found)]
     return FigureData(columns, tuple(rows))
 

@@ -218,7 +218,7 @@ def distribution_sentence(analysis: Analysis, cells: Sequence[Cell], metric: Met
     """The median and the largest of two boxes: ``docker: median 173 ms, slowest boot 207 ms (n 20)``."""
     parts = []
     for cell in alike_ends(cells):
-        values = sorted(sample.value for sample in analysis.of(cell, metric))
+        values = sorted(analysis.values_of(cell, metric))
         one = analysis.summary(cell, metric)
         lost = sum(map(math.isinf, values))
         if lost:
