@@ -146,16 +146,17 @@ def _sentence(analysis: Analysis, scenario: str) -> str:
 
 
 def _data(series: Sequence[tuple[Cell, Sequence[Sample]]], order: _Order) -> FigureData:
+    named = [(cell_label(cell), samples) for cell, samples in series]
     rows = [
         (
-            cell_label(cell),
+            label,
             sample.block + 1,
             sample.value,
             "warm-up" if sample.warmup else "",
             place + 1,
             column.sitting + 1,
         )
-        for cell, samples in series
+        for label, samples in named
         for place, sample in order.placed(samples)
         for column in [order.columns[place]]
     ]

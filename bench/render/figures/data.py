@@ -104,11 +104,11 @@ def _row(row: Sequence[Value]) -> list[Value]:
 def _plain(value: Value) -> Value:
     if not isinstance(value, float):
         return value
+    if math.isfinite(value):
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
     if math.isnan(value):
         return None
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    return "inf" if value > 0 else "-inf"
 
 
 def _cell(value: Value) -> str:

@@ -50,7 +50,8 @@ def values(analysis: Analysis, cells: Sequence[Cell], metric: Metric) -> FigureD
     rows = []
     for cell in cells:
         found = sorted(analysis.values_of(cell, metric))
-        rows += [(cell_label(cell), value, (place + 1) / len(found)) for place, value in enumerate(found)]
+        label = cell_label(cell)
+        rows += [(label, value, (place + 1) / len(found)) for place, value in enumerate(found)]
     return FigureData(columns, tuple(rows))
 
 

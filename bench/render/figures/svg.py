@@ -16,8 +16,8 @@ _OURS: Final = re.compile(r" ?font-family: [^;\"]*;?")
 _FILL: Final = re.compile(r'fill="(#[0-9a-f]{6})"')
 """A colour in an attribute of its own: the ground of a hatching."""
 _TAG: Final = re.compile(r"<[^>]*>")
-_LONG_NUMBER: Final = re.compile(r"(\d+\.\d\d)\d+")
-_ENDS_IN_ZERO: Final = re.compile(r"(\.\d*?)0+(?=[^\d])")
+_NEEDLESS_DIGITS: Final = re.compile(r"(?<=\.\d[1-9])\d+|(?<=\.[1-9])0\d*|\.0(?:0\d*)?(?!\d)")
+"""What follows the second digit after a point, and zeros at the end: ``12.345`` is 12.34, ``7.10`` 7.1, ``3.001`` 3."""
 _UNTURNED: Final = re.compile(r' transform="rotate\(-?0 [^"]*\)"')
 _ID: Final = re.compile(r' id="([^"]*)"')
 _USED: Final = re.compile(r'(?:href="|url\()#([^")]*)')
@@ -61,8 +61,4 @@ def _tag(tag: str, name: str, used: set[str]) -> str:
         tag = _UNTURNED.sub("", _OURS.sub("", tag))
     elif tag.startswith("<path"):
         tag = tag.replace("\n", "")
-    return _ENDS_IN_ZERO.sub(_without_zeros, _LONG_NUMBER.sub(r"\1", tag)) if "." in tag else tag
-
-
-def _without_zeros(match: re.Match[str]) -> str:
-    return "" if match[1] == "." else match[1]
+    return _NEEDLESS_DIGITS.sub("", tag) if "." in tag else tag
