@@ -76,9 +76,11 @@ def _rest(analysis: Analysis, cell: Cell, resource: Resource, names: Sequence[st
     metrics = [
         Metric.of(resource.name, *resource.family, name, unit=resource.unit) for name in (Component.TOTAL, *names)
     ]
-    boots: dict[str, dict[str, float]] = {}
-    for metric in metrics:
+    boots: dict[str, list[float]] = {}
+    for place, metric in enumerate(metrics):
         for boot, value in analysis.boots_of(cell, metric):
-            boots.setdefault(boot.trial, {})[metric] = value
+            parts = boots.setdefault(boot.trial, [])
+            if len(parts) == place:
+                parts.append(value)
     whole = [parts for parts in boots.values() if len(parts) == len(metrics)]
-    return median(2 * parts[metrics[0]] - sum(parts.values()) for parts in whole) if whole else None
+    return median(2 * parts[0] - sum(parts) for parts in whole) if whole else None

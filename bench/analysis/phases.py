@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
@@ -60,17 +61,22 @@ def phases_of(analysis: Analysis, cell: Cell, last: Endpoint) -> tuple[Phase, ..
     Instants are medians over the boots that ended well, without warm-ups. Empty when no two endpoints were reached.
     """
     good = [record for record in analysis.records_of(cell) if record.outcome == "ok" and not record.trial.warmup]
-    boots_a_kernel = any(Endpoint.VMM in record.endpoints_ns for record in good)
-    found: list[Phase] = []
-    for start, end in analysis.chains.get(cell.key, ()):
-        starts = [r.endpoints_ns[start] for r in good if start in r.endpoints_ns]
-        ends = [r.endpoints_ns[end] for r in good if end in r.endpoints_ns]
-        if starts and ends:
-            kind = SETUP if end is Endpoint.INIT and not boots_a_kernel else str(end)
-            found.append(Phase(start=start, end=end, begins_ns=median(starts), ends_ns=median(ends), kind=kind))
+    instants: defaultdict[Endpoint, list[int]] = defaultdict(list)
+    for record in good:
+        for name, instant in record.endpoints_ns.items():
+            instants[name].append(instant)
+    chain = analysis.chains.get(cell.key, ())
+    # Most endpoints end one phase and start the next.
+    linked = {name for link in chain for name in link}
+    halves = {name: median(found) for name, found in instants.items() if name in linked}
+    phases: list[Phase] = []
+    for start, end in chain:
+        if start in halves and end in halves:
+            kind = SETUP if end is Endpoint.INIT and Endpoint.VMM not in instants else str(end)
+            phases.append(Phase(start=start, end=end, begins_ns=halves[start], ends_ns=halves[end], kind=kind))
         if end is last:
             break
-    return tuple(found)
+    return tuple(phases)
 
 
 def phase_label(to: Endpoint) -> str:

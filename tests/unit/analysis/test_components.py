@@ -25,6 +25,14 @@ def test_components_are_ordered_and_totals_left_out(analysis: Analysis) -> None:
     assert list(components_of(analysis, DOCKER_CELL, MEMORY_USED)) == ["workload", "agent", "shim"]
 
 
+def test_values_are_those_of_samples_in_the_order_of_blocks(analysis: Analysis) -> None:
+    for metric in (MEMORY_USED.total, CPU_USED.total):
+        samples = analysis.of(DOCKER_CELL, metric)
+        assert samples
+        assert analysis.values_of(DOCKER_CELL, metric) == [sample.value for sample in samples]
+    assert analysis.values_of(DOCKER_CELL, "no metric") == []
+
+
 def test_what_the_total_has_beyond_its_parts_is_named() -> None:
     manifest = make_manifest(("hello",))
     records = [

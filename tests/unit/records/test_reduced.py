@@ -15,6 +15,7 @@ def test_a_reduced_record_holds_what_reports_show_and_nothing_else() -> None:
     small = reduced(whole, trial=manifest.plan[0], storm=False)
     assert all(getattr(small, name) == getattr(whole, name) for name in SHOWN - {"members"})
     assert small.trial is manifest.plan[0]
+    assert reduced(small, trial=manifest.plan[0], storm=False) is small
     for name in Record.model_fields.keys() - SHOWN:
         with pytest.raises(AttributeError):
             getattr(small, name)

@@ -15,7 +15,7 @@ from bench.analysis.analyse import analyse
 from bench.analysis.metrics import headline
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
-from bench.render.figures import blocks, campaign_figures, forest, samples
+from bench.render.figures import blocks, campaign_figures, forest, samples, svg
 from bench.render.figures.axes import tick
 from bench.render.figures.base import finish, recoloured, with_variables
 from bench.render.figures.fitted_text import text_width_in
@@ -197,6 +197,15 @@ def test_the_width_of_words_is_that_of_their_outlines(words: str, weight: str) -
         text = Text(text=words, weight=weight)
         outline = TextPath((0, 0), words, size=11, prop=text.get_fontproperties())
         assert text_width_in(words, text, 11) == pytest.approx(outline.get_extents().width / 72)
+
+
+@pytest.mark.parametrize(
+    ("written", "short"),
+    [("12.345678", "12.34"), ("7.10", "7.1"), ("7.104", "7.1"), ("3.001", "3"), ("0.05", "0.05"), ("100", "100")],
+)
+def test_numbers_of_a_figure_have_two_digits_after_the_point(written: str, short: str) -> None:
+    drawn = svg.small(f'<svg width="9">\n<path d="M {written} 200 L 1.5 {written}"/>{written}</svg>', "x", "", "")
+    assert f'd="M {short} 200 L 1.5 {short}"/>{written}</svg>' in drawn
 
 
 def test_characters_that_the_font_lacks_do_not_stop_a_report() -> None:

@@ -17,7 +17,7 @@ from bench.records.record import Endpoint
 from bench.render.figures import campaign_figures
 from bench.render.html import seams, whole
 from bench.render.markdown import report as to_markdown
-from bench.render.redo import redo_command, redo_lines
+from bench.render.redo import redo_command, redo_lines, redo_lines_of
 from bench.render.report import write_report
 from bench.render.script.data import report_data
 from bench.render.sections.glossary import ENDPOINTS
@@ -150,6 +150,9 @@ def test_the_commands_of_every_sitting_can_be_pasted(warmups: int) -> None:
     assert text in to_markdown(view)
     (figure,) = campaign_figures(analyse(manifest, make_records(manifest, THREE)), only=["hello-ecdf"])
     assert " && ".join(redo_lines(manifest)) in figure.foot, "all of its sittings are measured again"
+    analysis = analyse(manifest, ())
+    assert redo_lines_of(analysis) == redo_lines(manifest)
+    assert redo_lines_of(analysis) is redo_lines_of(analysis), "made once: each figure asks for them"
     origin = OriginEntry(source="replayed", name="c", digest="sha256:0", given="", place="", boxbench="1")
     replayed = manifest.model_copy(update={"origin": origin})
     assert len(redo_lines(replayed)) == 1, "such a campaign cannot be resumed"
