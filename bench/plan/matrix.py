@@ -14,6 +14,7 @@ from bench.scenario.first_start import ABSENT, is_first_start
 from bench.scenario.model import LoadedScenario, Scenario, TargetSpec
 from bench.scenario.target_table import TARGETS, TargetInfo, target_info
 from bench.util.errors import UsageError
+from bench.util.text import first_of
 from bench.util.units import format_bytes
 
 # Memory that the host, its daemons and Boxbench need besides the boxes.
@@ -89,7 +90,7 @@ def check_names(scenarios: Sequence[LoadedScenario]) -> None:
 
 
 def check_matrix(scenarios: Sequence[LoadedScenario]) -> None:
-    """Raise one UsageError with every combination that this host or a target does not support, and why."""
+    """Raise one UsageError with the combinations that this host or a target does not support, and why."""
     wrong = [
         f"{loaded.scenario.name}: {text}"
         for loaded in scenarios
@@ -97,7 +98,7 @@ def check_matrix(scenarios: Sequence[LoadedScenario]) -> None:
     ]
     if wrong:
         raise UsageError(
-            "; ".join(wrong),
+            wrong[0] if len(wrong) == 1 else "\n".join((f"{len(wrong)} problems:", *first_of(wrong, "problems"))),
             hint="change these levels under `factors:` (or `resources:`), or leave the target out with -t; factors "
             "that exclude each other belong in two scenarios",
         )

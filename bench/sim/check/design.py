@@ -130,8 +130,9 @@ def by_levels(observations: Observations, storms: Levels, memory: Levels) -> Spl
         rows=lambda _label, row: storms.fits(row.boxes),
     )
     if not _anything(fit) or not _anything(score):
+        noun = "box" if set(present) == {1} else "boxes"
         raise UsageError(
-            f"nothing is left to {'score' if _anything(fit) else 'fit'}: there are storms of {_listed(present)} boxes",
+            f"nothing is left to {'score' if _anything(fit) else 'fit'}: there are storms of {_listed(present)} {noun}",
             hint="fit the smaller levels and leave larger ones to be scored, for example --fit 1,2",
         )
     return Split(name=name, fit=fit, score=score)

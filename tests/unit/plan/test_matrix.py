@@ -257,3 +257,10 @@ def test_the_control_that_was_not_asked_for_has_no_first_start(make: Make) -> No
         ("docker", "warm"),
         ("process", "warm"),
     ]
+
+
+def test_several_problems_have_a_line_each(make: Make) -> None:
+    first, *others = _refused(make("libvirt", "vmm", residents=[2], concurrency=[4], memory="64MiB")).split("\n")
+    assert first == f"{len(others)} problems:"
+    assert len(others) > 1
+    assert all(line.startswith("hello: ") for line in others)

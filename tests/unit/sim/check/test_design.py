@@ -123,6 +123,15 @@ def test_what_cannot_be_split_is_said(wrong: object, words: str) -> None:
         wrong()  # type: ignore[operator]
 
 
+def test_storms_of_one_box_leave_nothing_to_score() -> None:
+    single = {
+        name: replace(target, starts=tuple(trial for trial in target.starts if trial.boxes == 1), memory=())
+        for name, target in measured().targets.items()
+    }
+    with pytest.raises(UsageError, match=r"nothing is left to score: there are storms of 1 box\n"):
+        by_levels(replace(measured(), targets=single), Levels(fit=frozenset({1})), Levels())
+
+
 def test_a_scenario_is_held_out() -> None:
     target = measured().targets["docker"]
     other = tuple(replace(trial, cell=f"beside/docker?{trial.boxes}") for trial in target.starts if trial.residents)
