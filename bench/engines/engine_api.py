@@ -55,7 +55,7 @@ class EngineApi:
         except (ValueError, RecursionError):
             raise LaunchError(
                 f"the engine in the VM answered {method} {path.partition('?')[0]} with malformed JSON: {answer[:80]!r}",
-                hint="look at the stored stderr of the VM",
+                hint="the last output of the VM may say why",
             ) from None
 
     def upload(self, path: str, content: BinaryIO, length: int) -> bytes:
@@ -111,7 +111,7 @@ class EngineApi:
             self.close()
             raise LaunchError(
                 f"the engine in the VM did not answer {method} {path.partition('?')[0]}: {_reason(error, limit_s)}",
-                hint="look at the stored stderr of the VM; an engine with too little memory ends like this",
+                hint="the last output of the VM says why; an engine with too little memory ends like this",
             ) from None
         if not 200 <= response.status < 400:
             raise LaunchError(

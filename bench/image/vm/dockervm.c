@@ -1,7 +1,10 @@
 /*
  * dockervm: the one service of the small VM that runs containers. The VM's init (boxinit) runs it as its workload.
  *
- *   dockervm WORD...      WORD... is dockerd's command line, without its socket
+ *   dockervm CONFIG WORD...      CONFIG is containerd's configuration, WORD... dockerd's command line without its socket
+ *
+ * It starts containerd, waits until it serves, and starts dockerd. dockerd can start a containerd of its own, but gives up
+ * after 15 s: too few for an emulated CPU on a busy host. The wait here has no limit; the host gives up when it wants to.
  *
  * It listens on the Engine's socket itself and passes the open socket to dockerd (`-H fd://`). A client that connects
  * before dockerd is up waits, and need not poll. It relays bytes between dockerd and the virtio-serial port
@@ -32,11 +35,13 @@
 enum { CHUNK_BYTES = 65536, LISTEN_FD = 3, MAX_WORDS = 64 };
 
 #define ENGINE_SOCKET "/run/docker.sock"
+#define NOTICE_SOCKET "/run/containerd.notice"
 #define BOX_PORT "/dev/boxbench.events"
 #define BOX_CONF "/dev/boxbench.conf"
 #define CONF_DISK "/dev/vdb"
 
-static pid_t engine;
+/* 0 until they are started. */
+static pid_t containerd, engine;
 
 __attribute__((noreturn, format(printf, 1, 2))) static void fatal(const char *format, ...)
 {
@@ -68,29 +73,50 @@ static void mount_tmpfs(const char *where)
         fatal("tmpfs on %s: %s", where, strerror(errno));
 }
 
-static struct sockaddr_un engine_address(void)
+static struct sockaddr_un address_of(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    strcpy(address.sun_path, ENGINE_SOCKET);
+    strcpy(address.sun_path, path);
     return address;
+}
+
+static int bound_socket(const char *path, int type)
+{
+    struct sockaddr_un address = address_of(path);
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0)
+        fatal("%s: %s", path, strerror(errno));
+    return fd;
 }
 
 static int listen_for_engine(void)
 {
-    struct sockaddr_un address = engine_address();
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 16) != 0)
+    int fd = bound_socket(ENGINE_SOCKET, SOCK_STREAM);
+    if (listen(fd, 16) != 0)
         fatal("%s: %s", ENGINE_SOCKET, strerror(errno));
     return fd;
 }
 
 static int connect_to_engine(void)
 {
-    struct sockaddr_un address = engine_address();
+    struct sockaddr_un address = address_of(ENGINE_SOCKET);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
         fatal("connect to %s: %s", ENGINE_SOCKET, strerror(errno));
     return fd;
+}
+
+/* As fork(2), without an error and with no signal blocked in the child. */
+static pid_t new_process(void)
+{
+    sigset_t none;
+    pid_t pid = fork();
+    if (pid < 0)
+        fatal("fork: %s", strerror(errno));
+    sigemptyset(&none);
+    if (pid == 0)
+        sigprocmask(SIG_SETMASK, &none, NULL);
+    return pid;
 }
 
 static void run_engine(char **words, int listener)
@@ -102,15 +128,10 @@ static void run_engine(char **words, int listener)
     argv[count++] = "--host";
     argv[count++] = "fd://";
     argv[count] = NULL;
-    engine = fork();
-    if (engine < 0)
-        fatal("fork: %s", strerror(errno));
+    engine = new_process();
     if (engine > 0)
         return;
     /* The protocol of sd_listen_fds(3): the first passed socket is 3, and the pid must be the reader's own. */
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
     snprintf(pid, sizeof pid, "%d", (int)getpid());
     setenv("LISTEN_PID", pid, 1);
     setenv("LISTEN_FDS", "1", 1);
@@ -132,24 +153,66 @@ static bool move(int from, int to, const char *reader)
     return got > 0;
 }
 
+static void stop(pid_t child)
+{
+    if (child == 0)
+        return;
+    kill(child, SIGTERM);
+    waitpid(child, NULL, 0);
+}
+
 __attribute__((noreturn)) static void end(void)
 {
-    int status;
-    kill(engine, SIGTERM);
-    waitpid(engine, &status, 0);
+    stop(engine);
+    stop(containerd);
     exit(0);
+}
+
+static void check(pid_t child, const char *name)
+{
+    int status;
+    if (child != 0 && waitpid(child, &status, WNOHANG) == child)
+        fatal("%s ended with status %d", name, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
 static void take_signals(int signals)
 {
     struct signalfd_siginfo info;
-    int status;
     if (read(signals, &info, sizeof info) != (ssize_t)sizeof info)
         return;
     if (info.ssi_signo != SIGCHLD)
         end();
-    if (waitpid(engine, &status, WNOHANG) == engine)
-        fatal("the engine ended with status %d", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+    check(containerd, "containerd");
+    check(engine, "the engine");
+}
+
+/* The protocol of sd_notify(3). It does not return if containerd ends, or if we are told to end. */
+static void await_ready(int notices, int signals)
+{
+    char text[64] = "";
+    while (strncmp(text, "READY=1", 7) != 0) {
+        struct pollfd set[] = {{.fd = signals, .events = POLLIN}, {.fd = notices, .events = POLLIN}};
+        if (poll(set, 2, -1) < 0)
+            continue;
+        if (set[0].revents != 0)
+            take_signals(signals);
+        if (set[1].revents != 0)
+            recv(notices, text, sizeof text, 0);
+    }
+}
+
+static void run_containerd(const char *config, int signals)
+{
+    int notices = bound_socket(NOTICE_SOCKET, SOCK_DGRAM);
+    containerd = new_process();
+    if (containerd == 0) {
+        setsid(); /* as under dockerd: a signal to our group must not end it before dockerd */
+        setenv("NOTIFY_SOCKET", NOTICE_SOCKET, 1);
+        execlp("containerd", "containerd", "--config", config, NULL);
+        fatal("containerd: %s", strerror(errno));
+    }
+    await_ready(notices, signals);
+    close(notices);
 }
 
 /* A port that the host has not opened yet looks like one that the host has closed. */
@@ -198,8 +261,8 @@ static int watch_signals(void)
 int main(int argc, char **argv)
 {
     char path[PORT_PATH_BYTES];
-    if (argc < 2)
-        fatal("usage: dockervm DOCKERD [WORD]...");
+    if (argc < 3)
+        fatal("usage: dockervm CONFIG DOCKERD [WORD]...");
     signal(SIGPIPE, SIG_IGN);
     mount_tmpfs("/run");
     mount_tmpfs("/tmp");
@@ -212,6 +275,8 @@ int main(int argc, char **argv)
     if (port < 0)
         fatal("%s: %s", path, strerror(errno));
     int signals = watch_signals();
-    run_engine(argv + 1, listen_for_engine());
+    int listener = listen_for_engine();
+    run_containerd(argv[1], signals);
+    run_engine(argv + 2, listener);
     relay(port, signals);
 }

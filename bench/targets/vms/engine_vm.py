@@ -29,6 +29,7 @@ API_PORT: Final = "boxbench.api"
 BOX_PORT: Final = "boxbench.box"
 STOP_PATIENCE_S: Final = 25.0
 _OUTPUT_BYTES: Final = 1000
+_LAST_MOMENT_S: Final = 1.0
 _CONFIG: Final = BoxConfig(
     argv=ENGINE_ARGV,
     env=("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",),
@@ -118,7 +119,9 @@ class EngineVmBox(DomainBox):
 
     def fate(self) -> str:
         """The state of the VM and the end of its stderr, for an error message."""
-        state = "has ended" if self.main_pid() is None else "still runs"
+        pid = self.main_pid()
+        # QEMU closes its sockets, which is what an error is about, a moment before it has ended.
+        state = "has ended" if pid is None or wait_ended(pid, timeout_s=_LAST_MOMENT_S) else "still runs"
         output = self.stderr_end().data[-_OUTPUT_BYTES:].decode(errors="replace").strip()
         return f"the VM {state}; its last output: {output or 'none'}"
 

@@ -18,7 +18,7 @@ from bench.image.etc_files import OWN_ADDRESS
 from bench.image.model import Image
 from bench.image.stores.choice import image_store
 from bench.image.vm.disk import new_overlay
-from bench.image.vm.system import ENGINE_ARGV, ENGINE_PACKAGES
+from bench.image.vm.system import DOCKERD_ARGV, ENGINE_PACKAGES
 from bench.records.record import Endpoint
 from bench.scenario.model import Ready, Resources
 from bench.scenario.options import Value, check_options, with_defaults
@@ -77,7 +77,8 @@ class VmDockerTarget:
             "cpu model": describe_cpu(self.accel),
             "boot": f"direct kernel boot through SeaBIOS, command line: {COMMAND_LINE}",
             "guest kernel": self._guest.describe(),
-            "system": f"{', '.join(ENGINE_PACKAGES)} on ext4, our init, no systemd; {' '.join(ENGINE_ARGV[1:])}",
+            "system": f"{', '.join(ENGINE_PACKAGES)} on ext4, our init, no systemd; containerd, and when that "
+            f"serves {' '.join(DOCKERD_ARGV)}",
             "disk": "virtio-blk, qcow2 overlay on a qcow2 with the image loaded, cache=writeback",
             "mode": "warm: VM and engine run before the request"
             if self._warm
@@ -124,8 +125,18 @@ class VmDockerTarget:
                 yield ColdBox(order, vm)
                 return
             vm.start()
-            vm.api.call("GET", "/_ping")
+            with _fate_told(vm):
+                vm.api.call("GET", "/_ping")
             yield WarmBox(order, vm)
+
+
+@contextmanager
+def _fate_told(vm: EngineVmBox) -> Iterator[None]:
+    """Add to the error of a request what became of the VM. A warm one has no box yet whose output could be stored."""
+    try:
+        yield
+    except LaunchError as error:
+        raise LaunchError(f"vm-docker: {error.message}; {vm.fate()}", hint=error.hint) from None
 
 
 class ColdBox(Box):
@@ -144,12 +155,10 @@ class ColdBox(Box):
 
     def _run_container(self) -> None:
         tag = self._order.tag
-        try:
+        with _fate_told(self.vm):
             self.vm.api.call("POST", f"/containers/create?name={tag}", container_request(self._order))
             self._order.mark(Endpoint.CREATED)
             self.vm.api.call("POST", f"/containers/{tag}/start")
-        except LaunchError as error:
-            raise LaunchError(f"vm-docker: {error.message}; {self.vm.fate()}", hint=error.hint) from None
 
     def processes(self) -> Mapping[str, Sequence[int]]:
         """QEMU. Its memory and CPU time include those of engine, shim and workload."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE, Popen
 
@@ -18,6 +21,16 @@ from tests.waiting import LIMIT_S, wait_until
 
 pytestmark = pytest.mark.host
 
+START = b"""
+int main(int argc, char **argv)
+{
+    (void)argc;
+    run_containerd(argv[1], watch_signals());
+    puts("serves");
+    fflush(stdout);
+    end();
+}
+"""
 MAIN = b"""
 int main(int argc, char **argv)
 {
@@ -29,26 +42,34 @@ int main(int argc, char **argv)
 """
 
 
+def _compiled(directory: Path, main: bytes, **paths: Path) -> Path:
+    """The program with another ``main``, and with the sockets ``paths`` (by macro) in a test's directory."""
+    compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
+    if compiler is None:
+        need("no C compiler")
+    assert compiler is not None
+    sources = program_sources("bench.image.vm", "dockervm.c")
+    source = sources["dockervm.c"].replace(b"int main(", b"int unused_main(")
+    for macro, path in paths.items():
+        source, count = re.subn(rb'(#define %s) ".*"' % macro.encode(), rb'\1 "%s"' % str(path).encode(), source)
+        assert count == 1
+    compile_program(compiler, sources | {"dockervm.c": source + main}, directory / "made", flags=("-std=gnu11", "-O1"))
+    return directory / "made"
+
+
 class Relay:
     """A running relay: ``host`` is the host's end of the port, ``engine`` the engine's end of a connection."""
 
     def __init__(self, directory: Path) -> None:
         path = directory / "docker.sock"
-        compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
-        if compiler is None:
-            need("no C compiler")
-        assert compiler is not None
-        sources = program_sources("bench.image.vm", "dockervm.c")
-        source = sources["dockervm.c"].replace(b'"/run/docker.sock"', f'"{path}"'.encode())
-        sources["dockervm.c"] = source.replace(b"int main(", b"int unused_main(") + MAIN
-        compile_program(compiler, sources, directory / "relay", flags=("-std=gnu11", "-O1"))
+        program = _compiled(directory, MAIN, ENGINE_SOCKET=path)
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen(4)
         self._listener.settimeout(LIMIT_S)
         self.host, port = socket.socketpair()
         self.host.settimeout(LIMIT_S)
-        words: list[Path | str] = [directory / "relay", str(port.fileno())]
+        words: list[Path | str] = [program, str(port.fileno())]
         self.process: Popen[bytes] = proc.spawn(words, stderr=PIPE, pass_fds=(port.fileno(),))
         port.close()
         self.engine = self.accepted()
@@ -97,3 +118,62 @@ def test_bytes_that_the_engine_does_not_take_are_an_error(relay: Relay) -> None:
     relay.host.sendall(b"GET /")
     _, stderr = relay.process.communicate(timeout=LIMIT_S)
     assert (relay.process.returncode, stderr) == (1, b"dockervm: 5 bytes to the engine are lost: Broken pipe\n")
+
+
+# --- the start of containerd ---
+
+
+@pytest.fixture
+def starter(tmp_path: Path) -> Path:
+    """A program that starts the containerd of its PATH, says that it serves, and ends it."""
+    return _compiled(tmp_path, START, NOTICE_SOCKET=tmp_path / "notice")
+
+
+@contextmanager
+def starting(starter: Path, containerd: str) -> Iterator[Popen[bytes]]:
+    """The program at work, with a shell script in containerd's place."""
+    script = starter.with_name("containerd")
+    script.write_text(f"#!/bin/sh\n{containerd}\n", encoding="ascii")
+    script.chmod(0o755)
+    env = {"PATH": f"{starter.parent}:{os.environ['PATH']}"}
+    process = proc.spawn([starter, "containerd.toml"], stdout=PIPE, stderr=PIPE, env=env)
+    try:
+        yield process
+    finally:
+        proc.stop(process)
+
+
+def notify(path: Path, text: bytes) -> None:
+    """Tell as a service does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        wait_until(path.exists, "the socket for notices")
+        sender.sendto(text, str(path))
+
+
+def test_containerd_may_take_as_long_as_it_lives(starter: Path) -> None:
+    """dockerd waits for one that it starts itself for 15 s, which an emulated CPU on a busy host exceeded."""
+    notice, called = starter.with_name("notice"), starter.with_name("called")
+    with starting(starter, f'echo "$@" $NOTIFY_SOCKET > {called}; exec sleep 1000') as process:
+        wait_until(lambda: called.exists() and called.read_text().endswith("\n"), "containerd's start")
+        assert called.read_text() == f"--config containerd.toml {notice}\n"
+        notify(notice, b"STATUS=still loading")
+        assert process.poll() is None
+        notify(notice, b"READY=1")
+        assert process.communicate(timeout=LIMIT_S) == (b"serves\n", b"")
+        assert process.returncode == 0
+
+
+def test_a_containerd_that_ends_before_it_serves_is_an_error(starter: Path) -> None:
+    with starting(starter, "exit 3") as process:
+        assert process.communicate(timeout=LIMIT_S) == (b"", b"dockervm: containerd ended with status 3\n")
+        assert process.returncode == 1
+
+
+def test_a_stop_while_containerd_starts_ends_both(starter: Path) -> None:
+    pid = starter.with_name("pid")
+    with starting(starter, f"echo $$ > {pid}; exec sleep 1000") as process:
+        wait_until(lambda: pid.exists() and pid.read_text().endswith("\n"), "containerd's start")
+        process.terminate()
+        assert process.communicate(timeout=LIMIT_S) == (b"", b"")
+        assert process.returncode == 0
+        assert not Path(f"/proc/{pid.read_text().strip()}").exists()

@@ -12,8 +12,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -522,20 +523,44 @@ def test_engines_are_opened_late() -> None:
 # --- the container in the VM ---
 
 
-def test_the_container_is_the_docker_targets_but_for_its_channel(tmp_path: Path) -> None:
+def small_order(directory: Path) -> Order:
+    """A box of user seven on CPU 3."""
     config = BoxConfig(("/bin/x",), ("A=1",), "/", 7, 7, (7,), "seven", 15)
-    image = Image("demo", "boxbench/demo:1", "sha256:1", "d", "c", config, tmp_path / "tar", {})
     scenario = make_scenario("demo")
-    order = Order(
+    return Order(
         tag="boxbench-1-t0001",
-        directory=tmp_path,
-        storage=tmp_path,
-        image=image,
+        directory=directory,
+        storage=directory,
+        image=Image("demo", "boxbench/demo:1", "sha256:1", "d", "c", config, directory / "tar", {}),
         resources=scenario.resources,
         ready=scenario.ready,
         cpus=(3,),
         mark=no_mark,
     )
+
+
+def test_a_warm_engine_that_does_not_answer_tells_the_fate_of_its_vm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No box is there yet whose output could be stored."""
+
+    def refuse(*_: object) -> None:
+        raise LaunchError("no answer", hint="more memory")
+
+    vm = SimpleNamespace(start=lambda: None, api=SimpleNamespace(call=refuse), fate=lambda: "its last output: oom")
+    engine_vm = SimpleNamespace(domain=lambda *_, **__: None, provisioned=lambda *_, **__: nullcontext(vm))
+    engines: Any = SimpleNamespace(libvirt=None)
+    target: Any = make_target(TargetSpec(target="vm-docker", options={"mode": "warm"}), engines, accel="tcg")
+    monkeypatch.setattr(target, "_vm", lambda: engine_vm)
+    for name in ("ensure_engine_disk_with", "image_store", "conf_disk"):
+        monkeypatch.setattr(f"bench.targets.vms.vm_docker.{name}", lambda *_: tmp_path)
+    expected = pytest.raises(LaunchError, match="vm-docker: no answer; its last output: oom")
+    with expected, target.provision(small_order(tmp_path)):
+        pass
+
+
+def test_the_container_is_the_docker_targets_but_for_its_channel(tmp_path: Path) -> None:
+    order = small_order(tmp_path)
     body = container_request(order)
     assert body["Image"] == "boxbench/demo:1"
     assert body["Env"] == ["A=1"]
@@ -544,8 +569,8 @@ def test_the_container_is_the_docker_targets_but_for_its_channel(tmp_path: Path)
     assert body["Healthcheck"] == {"Test": ["NONE"]}, "the engine's checks would run beside ours"
     limits = body["HostConfig"]
     # The VM's CPUs count from 0, whichever of the host's they are.
-    assert limits["CpusetCpus"] == f"0-{scenario.resources.cpus - 1}"
-    assert limits["Memory"] == limits["MemorySwap"] == scenario.resources.memory
+    assert limits["CpusetCpus"] == f"0-{order.resources.cpus - 1}"
+    assert limits["Memory"] == limits["MemorySwap"] == order.resources.memory
     assert limits["NetworkMode"] == "none"
     assert {device["PathOnHost"] for device in limits["Devices"]} == {"/dev/boxbench.events", "/dev/boxbench.conf"}
     assert not {"Privileged", "CapAdd", "Binds"} & set(limits)
