@@ -16,7 +16,7 @@ from typing import Final
 from bench.engines.containerd_api import NAMESPACE, ContainerdApi, ContainerdError
 from bench.engines.data_root import DataRoot, exclusive_data_root
 from bench.engines.grpc_call import NOT_FOUND
-from bench.engines.startup import comes_up, peer_pid
+from bench.engines.startup import comes_up, peer_pid, why_not_up
 from bench.host.cgroup import describe_engine_account, engine_group
 from bench.host.run_directory import BOX_LABEL, Tag, living_tags, parse_tag
 from bench.host.scratch import temporary_run_dir
@@ -235,8 +235,9 @@ def remove_abandoned() -> None:
 def _wait_until_up(socket: Path, process: subprocess.Popen[bytes], log: Path) -> None:
     if comes_up(socket, process, timeout_s=START_TIMEOUT_S):
         return
+    reason = why_not_up("a private containerd", process, timeout_s=START_TIMEOUT_S)
     raise HostUnfitError(
-        f"a private containerd did not start within {START_TIMEOUT_S:g} s: {proc.last_line(log)}",
+        f"{reason}: {proc.last_line(log)}",
         hint="start containerd by hand and set CONTAINERD_ADDRESS",
     )
 

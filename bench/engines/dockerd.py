@@ -25,7 +25,7 @@ from bench.engines.data_root import DataRoot, exclusive_data_root
 from bench.engines.orphan_layers import remove_orphan_layers
 from bench.engines.registries import registry_settings
 from bench.engines.runtimes import engine_settings
-from bench.engines.startup import becomes, peer_pid
+from bench.engines.startup import becomes, peer_pid, why_not_up
 from bench.host.cgroup import describe_engine_account, engine_group, engine_parent
 from bench.host.mounts import unmount
 from bench.host.processes import find_by_argument, wait_ended
@@ -327,8 +327,9 @@ def _wait_until_up(client: docker.DockerClient, socket_path: Path, process: subp
 
     if becomes(process, answers, timeout_s=START_TIMEOUT_S, poll_s=_POLL_S):
         return
+    reason = why_not_up("a private dockerd", process, timeout_s=START_TIMEOUT_S)
     raise HostUnfitError(
-        f"a private dockerd did not start within {START_TIMEOUT_S:g} s: {proc.last_line(log)}",
+        f"{reason}: {proc.last_line(log)}",
         hint="start Docker by hand and set DOCKER_HOST",
     )
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.engines.startup import comes_up
+from bench.engines.startup import comes_up, why_not_up
 from bench.host.cgroup import engine_group
 from bench.util import proc
 from bench.util.cache import cache_dir
@@ -175,9 +175,9 @@ def _wait_until_up(socket: Path, process: subprocess.Popen[bytes], log: Path) ->
     if comes_up(socket, process, timeout_s=START_TIMEOUT_S):
         return
     lines = [line for file in (log.with_name("daemon"), log) for line in _lines(file)]
+    reason = why_not_up("a private daemon of libvirt", process, timeout_s=START_TIMEOUT_S)
     raise HostUnfitError(
-        f"a private daemon of libvirt did not start within {START_TIMEOUT_S:g} s: "
-        f"{lines[0][:500] if lines else 'its log is empty'}",
+        f"{reason}: {lines[0][:500] if lines else 'its log is empty'}",
         hint="start libvirt by hand, or name a connection in LIBVIRT_DEFAULT_URI",
     )
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.engines.link import SERVER, Link
-from bench.engines.startup import becomes
+from bench.engines.startup import becomes, why_not_up
 from bench.util import proc
 from bench.util.errors import HostUnfitError
 from bench.util.private import private_directory
@@ -250,7 +250,8 @@ def _wait_until_up(link: Link, process: subprocess.Popen[bytes], log: Path) -> N
 
     if becomes(process, answers, timeout_s=_START_TIMEOUT_S, poll_s=_POLL_S):
         return
+    reason = why_not_up(_PACKAGE, process, timeout_s=_START_TIMEOUT_S)
     raise HostUnfitError(
-        f"{_PACKAGE} did not start within {_START_TIMEOUT_S:g} s: {proc.last_line(log)}",
+        f"{reason}: {proc.last_line(log)}",
         hint=f"check the package {_PACKAGE}, or leave out cache=absent",
     )

@@ -39,6 +39,19 @@ def comes_up(path: Path, process: subprocess.Popen[bytes], *, timeout_s: float) 
     return becomes(process, lambda: peer_pid(path) > 0, timeout_s=timeout_s)
 
 
+def why_not_up(name: str, process: subprocess.Popen[bytes], *, timeout_s: float) -> str:
+    """The beginning of the error's message after ``becomes`` or ``comes_up`` has returned False.
+
+    Args:
+        name: of the process, for people.
+        timeout_s: the time limit that it had.
+    """
+    status = process.poll()
+    if status is None:
+        return f"{name} did not start within {timeout_s:g} s"
+    return f"{name} ended with {f'signal {-status}' if status < 0 else f'status {status}'} before it was up"
+
+
 def peer_pid(path: Path) -> int:
     """The pid of the process that listens on a unix socket. Raises OSError if there is none."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:

@@ -73,6 +73,6 @@ def test_a_daemon_that_ends_at_once_is_an_error_with_its_words(tmp_path: Path, m
     program.write_text("#!/bin/sh\necho version LIBVIRT_PRIVATE_1 not found\nexit 1\n", encoding="ascii")
     program.chmod(0o700)
     monkeypatch.setattr(libvirt_daemon, "find_program", lambda: program)
-    match = "did not start within 60 s: version LIBVIRT_PRIVATE_1 not found"
+    match = "daemon of libvirt ended with status 1 before it was up: version LIBVIRT_PRIVATE_1 not found"
     with pytest.raises(HostUnfitError, match=match), private_daemon(tmp_path):
         pass

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
-from bench.engines.startup import becomes
+from bench.engines.startup import becomes, why_not_up
 
 
 class _Process:
@@ -58,3 +59,16 @@ def test_another_error_is_not_taken_for_an_answer() -> None:
 
     with pytest.raises(ValueError, match="a mistake"):
         becomes(cast("subprocess.Popen[bytes]", _Process(None)), fails, timeout_s=1000, poll_s=0)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (None, "a daemon did not start within 60 s"),
+        (3, "a daemon ended with status 3 before it was up"),
+        (-9, "a daemon ended with signal 9 before it was up"),
+    ],
+)
+def test_a_daemon_that_has_ended_did_not_take_too_long(status: int | None, said: str) -> None:
+    process = cast("subprocess.Popen[bytes]", SimpleNamespace(poll=lambda: status))
+    assert why_not_up("a daemon", process, timeout_s=60) == said
