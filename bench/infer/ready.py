@@ -23,6 +23,8 @@ WEB_PORTS: Final = (80, 8080, 8000, 3000, 5000)
 
 FORMS: Final = "exit, exit:CODE, first-line, log:TEXT, tcp:PORT, http:PORT/PATH, healthcheck"
 _PORT_AND_PATH: Final = re.compile(r"(\d+)(/[!-~]*)?", re.ASCII)
+_NO_INTERPRETER: Final = re.compile(r"exec \S+: no such file or directory")
+"""What a container's runtime says of a file that is not there, and of one whose interpreter is not."""
 _MOST_LISTED: Final = 5
 """So many ports are named in a sentence."""
 
@@ -197,11 +199,19 @@ def _choice(keys: ReadyKeys, why: str, other: str) -> Choice:
 
 def _failed(subject: str, attempt: Attempt) -> NotReadyError:
     said = f"; it wrote last: {plain(attempt.last_line)[:200]}" if attempt.last_line else ""
+    hint = (
+        "give it what it needs, as in --env NAME=VALUE or --command 'PROGRAM ARGUMENT'; "
+        f"if this end is its work, --ready exit:{attempt.exit_code}"
+    )
+    if _NO_INTERPRETER.fullmatch(attempt.last_line):
+        hint = (
+            "if the file is in the image, its interpreter or loader is not: look at the first line of a script, which "
+            "may not end as under Windows (CR LF), and at the libraries of a program"
+        )
     return NotReadyError(
         f"{subject}: its command ended with code {attempt.exit_code} after {attempt.watched_s:.2g} s when it was "
         f"tried{said}",
-        hint="give it what it needs, as in --env NAME=VALUE or --command 'PROGRAM ARGUMENT'; "
-        f"if this end is its work, --ready exit:{attempt.exit_code}",
+        hint=hint,
     )
 
 

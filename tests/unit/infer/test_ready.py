@@ -122,6 +122,22 @@ def test_a_command_that_fails_is_an_error_with_its_last_line() -> None:
     assert "--ready exit:1" in error.value.hint
 
 
+@pytest.mark.parametrize(
+    ("last_line", "helps"),
+    [
+        ("exec /entry.sh: no such file or directory", True),
+        ("open /etc/app.conf: no such file or directory", False),
+        ("exec: /x: not found", False),
+    ],
+)
+def test_a_program_without_its_interpreter_is_not_asked_for_variables(last_line: str, helps: bool) -> None:
+    """So ends a container whose script has lines as under Windows."""
+    with pytest.raises(NotReadyError) as error:
+        infer_ready("app:1", ImageFacts(), Attempt(watched_s=0.1, exit_code=1, last_line=last_line))
+    assert ("CR LF" in error.value.hint) == helps
+    assert ("--env" in error.value.hint) != helps
+
+
 def test_a_silent_command_that_goes_on_cannot_be_told() -> None:
     with pytest.raises(UsageError) as error:
         infer_ready("app:1", ImageFacts(other_ports=("53/udp",)), RUNNING)
