@@ -48,7 +48,7 @@ class SideSelection:
         Raises:
             UsageError, ScenarioError: not two sides, or one of them cannot be loaded.
         """
-        sides = self._read(checkouts)
+        sides = self._read(checkouts, no_root_control)
         sides = sides.without_root_control() if no_root_control else sides
         if self.targets is None:
             warn_of_programs((sides.a.loaded, sides.b.loaded))
@@ -57,7 +57,7 @@ class SideSelection:
     def read_same(self, *, no_root_control: bool) -> SidePair:
         """The one name as both sides. Raises as ``read``."""
         (name,) = self.names
-        sides = SidePair(*self._sides(("A", "B"), (name, name), self._chosen()))
+        sides = SidePair(*self._sides(("A", "B"), (name, name), self._chosen(), no_root_control))
         sides = sides.without_root_control() if no_root_control else sides
         if self.targets is None:
             warn_of_programs((sides.a.loaded,))
@@ -66,7 +66,7 @@ class SideSelection:
     def _chosen(self) -> tuple[str, ...] | None:
         return split_labels(self.targets) if self.targets is not None else None
 
-    def _read(self, checkouts: Path) -> SidePair:
+    def _read(self, checkouts: Path, no_root_control: bool) -> SidePair:
         chosen = self._chosen()
         if self.commits is not None and self.baseline is not None:
             raise UsageError("--commits and --baseline both say what A is", hint="choose one")
@@ -75,7 +75,7 @@ class SideSelection:
             self._refuse_image(name)
             return _warned(sides_of_commits(name, self.commits, checkouts, chosen))
         if self.baseline is not None:
-            (side,) = self._sides(("B",), (self._only("--baseline"),), chosen)
+            (side,) = self._sides(("B",), (self._only("--baseline"),), chosen, no_root_control)
             return SidePair(side, side)
         if len(self.names) != 2:
             raise UsageError(
@@ -83,7 +83,7 @@ class SideSelection:
                 hint="name A and B, as in `boxbench gate compare before/ after/`; one with --commits or --baseline",
             )
         self._refuse_same_name()
-        return _warned(SidePair(*self._sides(("A", "B"), self.names, chosen)))
+        return _warned(SidePair(*self._sides(("A", "B"), self.names, chosen, no_root_control)))
 
     def _refuse_same_name(self) -> None:
         """Raise UsageError: one scenario was named twice. Two images may be equal, where nothing was released."""
@@ -95,7 +95,7 @@ class SideSelection:
             )
 
     def _sides(
-        self, sides: Sequence[SideName], names: Sequence[str], targets: Sequence[str] | None
+        self, sides: Sequence[SideName], names: Sequence[str], targets: Sequence[str] | None, no_root_control: bool
     ) -> tuple[Side, ...]:
         """Scenarios or images as sides. Images share readiness and resources, which are those of the first."""
         subjects = [_subject(name) for name in names]
@@ -108,7 +108,7 @@ class SideSelection:
                 f"{images[0].word} is no scenario, and the other side is one: they would differ in more than the image",
                 hint=f"write a scenario for it with `boxbench init {shlex.quote(images[0].word)}`",
             )
-        wanted = wanted_of(None if targets is None else tuple(targets), None, no_root_control=False)
+        wanted = wanted_of(None if targets is None else tuple(targets), None, no_root_control=no_root_control)
         loaded = scenarios_alike(images, self.given, wanted)
         return tuple(
             make_side(one, side, label=name, targets=targets)

@@ -507,6 +507,17 @@ def test_all_files_are_read_before_the_first_image_is_built(looks: Looks, tmp_pa
     assert looks.asked == []
 
 
+@pytest.mark.parametrize("targets", ["docker", "docker,process"])
+def test_a_gate_of_images_says_of_no_control_that_was_left_out(
+    looks: Looks, capsys: pytest.CaptureFixture[str], targets: str
+) -> None:
+    pair = SideSelection(names=["redis:7", "redis:8"], targets=targets).read(Path("x"), no_root_control=True)
+    assert {pair.a.labels, pair.b.labels} == {("docker",)}
+    assert "redis-7: Boxes: docker (change with -t A,B)." in capsys.readouterr().err
+    with pytest.raises(UsageError, match="--no-root-control leaves out the only target"):
+        SideSelection(names=["redis:7"], targets="process").read_same(no_root_control=True)
+
+
 def test_an_image_is_both_sides_of_an_aa_test(looks: Looks, capsys: pytest.CaptureFixture[str]) -> None:
     selection = SideSelection(names=["redis:7"], targets="docker", given=Given(memory=2**30))
     pair = selection.read_same(no_root_control=True)
