@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -155,6 +156,8 @@ def basis(result: GateResult) -> list[str]:
     if result.counts:
         lines.append(describe_counts(result))
     seen = sorted({row.accel for row in result.rows if not row.counted} - {"native"})
+    if any(re.search(r"/tcg(?![\w-])", bound.cell) for bound in result.bounds):
+        lines.append("tcg: an emulated CPU; a limit for it says nothing of KVM")
     if "tcg" in seen:
         lines.append("tcg: an emulated CPU; changes show the shape of a cost, not its size under KVM")
     lines.append(f"host {result.fingerprint}" + (f", VMs under {', '.join(seen)}" if seen else ""))

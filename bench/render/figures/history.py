@@ -85,7 +85,8 @@ def _sentence(series: Series, changes: Sequence[Change]) -> str:
 def _scale(axes: Axes, series: Series) -> None:
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
-    finite = [value for value in series.values if math.isfinite(value)]
+    ends = (end for point in series.points for end in (point.median, point.low, point.high) if end is not None)
+    finite = [end for end in ends if math.isfinite(end)]
     kind = Metric(series.metric).unit
     margin = (max(finite) - min(finite) or max(finite) or 1.0) * 0.12
     axes.set_ylim(max(0.0, min(finite) - margin), max(finite) + margin)

@@ -111,7 +111,9 @@ def test_limits_have_the_interval_that_decides(tmp_path: Path) -> None:
         ("hello/libvirt/tcg", "time to ready", "3.90 s [3.50, 4.20]", "–", "4.00 s", f"? {inside.reason}"),
         ("hello/runc", "time to ready", "–", "–", "–", "? not measured"),
     )
-    assert "3.90 s [3.50, 4.20]" in write_gate_page(result, gate(tmp_path, result)).read_text(encoding="utf-8")
+    page = write_gate_page(result, gate(tmp_path, result)).read_text(encoding="utf-8")
+    assert "3.90 s [3.50, 4.20]" in page
+    assert "tcg: an emulated CPU; a limit for it says nothing of KVM" in page
 
 
 def test_the_command_that_gives_the_same_again_is_the_one_that_judges_stored_records(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from bench.history.series import series_of
 from bench.history.steps import LONGEST, commits_needed
 from bench.history.store import DirectoryStore, add_line, read_history
 from bench.render.commands.history import checked_json, view_history, write_page
+from bench.render.figures.history import draw
+from bench.render.figures.settings import styled
 from bench.util import proc
 from bench.util.errors import ExitCode, HostUnfitError
 from tests.factories import HOSTILE, make_manifest, make_records
@@ -330,6 +332,16 @@ def test_page_terminal_and_json_agree(tmp_path: Path) -> None:
     assert "<pre><code>boxbench history check</code></pre>" in page
     assert "<dt>detector</dt>" in page
     assert 'download="history.json' in page
+
+
+def test_no_interval_leaves_its_figure() -> None:
+    (series,) = check_lines(make_history(STEP), today=TODAY).series
+    with styled():
+        drawing = draw(series, (), 0)
+    assert drawing is not None
+    (axes,) = drawing.canvas.axes
+    low, high = axes.get_ylim()
+    assert all(low < (point.low or 0) and (point.high or math.inf) < high for point in series.points)
 
 
 def test_one_commit_is_no_plural() -> None:

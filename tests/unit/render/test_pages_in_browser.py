@@ -123,8 +123,8 @@ def test_axe_finds_nothing_and_nothing_is_cut(browser: Chromium, tmp_path: Path,
 
 def test_a_figure_that_is_alone_has_the_page_for_itself(browser: Chromium, tmp_path: Path) -> None:
     opened = browser.open(_explain(tmp_path), width=1280)
-    figure, table = (opened.page.locator(one).bounding_box() for one in ("#figures figure", "#figures"))
+    figure, section = (opened.page.locator(one).bounding_box() for one in ("#figures figure", "#figures"))
     assert figure is not None
-    assert table is not None
-    assert figure["width"] > table["width"] * 3 / 4
+    assert section is not None
+    assert figure["width"] > section["width"] * 3 / 4
     opened.page.close()
