@@ -24,9 +24,11 @@ CAVEAT_PT: Final = 14.0
 _TABLE_PT: Final = (18, 16, 14, 12, 10)
 """The sizes of tables, the first that fits."""
 _HEAD_EM: Final = 0.74
-"""The width of a letter of a short word in ems, in the wide bold font that LibreOffice takes for a head."""
+"""The width of a letter in ems, in the wide bold font that LibreOffice takes for a head."""
 _CELL_EM: Final = 0.66
 """The same in cells, which are not bold."""
+_WIDE: Final = "mwMW@%"
+"""Letters that are half as wide again."""
 _LONGEST_WORD: Final = 24
 """Letters. A longer word, such as a digest, may be broken."""
 MOST_ROWS: Final = 14
@@ -180,7 +182,7 @@ def _word_widths(rows: Rows, size: int) -> list[int]:
     longest = [0.0] * columns
     for number, row in enumerate(rows):
         for at, text in enumerate(row):
-            letters = max((len(word) for word in text.split()), default=0)
+            letters = max((len(word) + sum(map(word.count, _WIDE)) / 2 for word in text.split()), default=0)
             longest[at] = max(longest[at], min(letters, _LONGEST_WORD) * (_HEAD_EM if number == 0 else _CELL_EM))
     return [int((ems * size / 72 + 0.2) * EMU_IN) for ems in longest]
 

@@ -34,6 +34,8 @@ _FADE: Final = (1.0, 0.66, 0.44, 0.28, 0.18)
 _PARTS_SIZE: Final = 8.2
 _FITS: Final = 14.5
 """How many characters of that size fit into an inch."""
+_HEAD_PT: Final = 5.5
+"""Of the middle of a head above the axes."""
 _NUMBER_SIZE: Final = 9.5
 _TICK_IN: Final = 0.75
 """The width of a tick's label with room beside it."""
@@ -161,7 +163,7 @@ def _plot(
         _stack(axes, row, parts, target_colour(cell.target))
         _label(axes, row, parts, label, style_in_use().width_in - left)
     if marked:
-        _in_columns(axes, -0.68, chart.heads, size=8.5, head=True)
+        _in_columns(axes, None, chart.heads, size=8.5)
     _marks(axes, [label.mark or None for label in labels], chart)
     _frame(
         axes, cells, [max(sum(parts.values()), label.mark) for parts, label in zip(stacks, labels, strict=True)], chart
@@ -221,17 +223,19 @@ def _label(axes: Axes, row: int, parts: Parts, text: BarLabel, room_in: float) -
         axes.annotate(named, (0, row), **below, color=MUTED)
 
 
-def _in_columns(
-    axes: Axes, row: float, texts: tuple[str, str], *, size: float = _NUMBER_SIZE, head: bool = False
-) -> None:
-    """Two texts right of the axes, each at the right end of its column."""
+def _in_columns(axes: Axes, row: float | None, texts: tuple[str, str], *, size: float = _NUMBER_SIZE) -> None:
+    """Two texts right of the axes, each at the right end of its column; without a row right above the axes, as heads.
+
+    High rows must not lift the heads into the title.
+    """
+    head = row is None
     share = min(1.0, style_in_use().most_pt / _NUMBER_SIZE)
     for text, right_pt, colour in zip(texts, (54, 110), (MUTED if head else INK, MUTED), strict=True):
         axes.annotate(
             text,
-            (1.0, row),
-            xycoords=axes.get_yaxis_transform(),
-            xytext=(right_pt * share, 0),
+            (1.0, 1.0 if row is None else row),
+            xycoords=axes.transAxes if head else axes.get_yaxis_transform(),
+            xytext=(right_pt * share, _HEAD_PT if head else 0),
             textcoords="offset points",
             ha="right",
             va="center",

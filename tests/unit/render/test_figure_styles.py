@@ -38,6 +38,18 @@ def test_no_text_is_smaller_than_its_style_allows(analysis: Analysis, name: str)
         assert figure.data.digest in figure.foot
 
 
+def test_heads_of_columns_stay_at_the_axes_however_high_a_row_is() -> None:
+    manifest = make_manifest(("hello",), SIX[:2])
+    found = analyse(manifest, make_records(manifest, SIX[:2]))
+    (figure,) = campaign_figures(found, style=STYLES["talk-square"], only=["hello-cpu"], keep=True)
+    assert figure.drawing is not None
+    canvas = figure.drawing.canvas
+    (axes,) = canvas.axes
+    (head,) = (text for text in axes.texts if text.get_text() == "CPU")
+    above_pt = (head.get_window_extent().y1 - axes.bbox.y1) * 72 / canvas.dpi
+    assert 0 < above_pt < 16
+
+
 def test_text_is_text_and_the_numbers_follow_the_kind(analysis: Analysis) -> None:
     figures = campaign_figures(analysis)
     for figure in figures:
