@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.analysis.results import Analysis
 from bench.records.manifest import PreparationPart
-from bench.render.figures.axes import tick
+from bench.render.figures.axes import tick, ticks_in
 from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import add_axes, canvas, corner
 from bench.render.figures.labels import holds, legend_columns, subtitle, target_rows, target_width_in
@@ -34,6 +34,8 @@ _FAMILIES: Final = (
 )
 """Parts that have one colour: their name, the phase whose colour it is, and the steps."""
 _REST: Final = ("others", "created")
+_BAR: Final = 0.36
+"""The height of a bar, of a row; its bytes stand below it."""
 _LEAST_NS: Final = 10**8
 """A campaign whose every target took less has found all in the cache: its bars would show how fast it looks there."""
 _NUMBER_PT: Final = 8.5
@@ -94,15 +96,16 @@ def _draw_bars(axes: Axes, found: Sequence[Bill]) -> None:
     for row, bill in enumerate(found):
         begin = 0
         for (_, phase), length in _lengths(bill).items():
-            axes.barh(row, length, left=begin, height=0.42, color=phase_colour(phase), edgecolor=MUTED, linewidth=0.5)
+            axes.barh(row, length, left=begin, height=_BAR, color=phase_colour(phase), edgecolor=MUTED, linewidth=0.5)
             text, colour = quantity(length, "ns"), text_colour_on_phase(phase)
             if length >= _NAMED_FROM * longest and holds(axes, length / longest / 1.02, text, _NUMBER_PT):
                 place = (begin + length / 2, row)
                 axes.text(*place, text, ha="center", va="center", size=_NUMBER_PT, color=colour)
             begin += length
         _write(axes, f" {bill.total_text}", (begin, row), size=9.5, colour=INK)
-        _write(axes, _beside(bill), (0, row + 0.38), size=8, colour=MUTED)
+        _write(axes, _beside(bill), (0, row + _BAR / 2), size=8, colour=MUTED, below=True)
     axes.set_xlim(0, longest * 1.02)
+    axes.locator_params(axis="x", nbins=ticks_in(axes, 5))
     axes.xaxis.set_major_formatter(lambda value, _: tick(value, "ns"))
     axes.tick_params(axis="x", labelsize=9)
 
@@ -114,8 +117,9 @@ def _beside(bill: Bill) -> str:
     return "; ".join(filter(None, [size, f"from the cache: {cached}" if cached else ""]))
 
 
-def _write(axes: Axes, text: str, place: tuple[float, float], *, size: float, colour: str) -> None:
-    axes.annotate(text, place, textcoords="offset points", xytext=(2, 0), va="center", size=size, color=colour)
+def _write(axes: Axes, text: str, place: tuple[float, float], *, size: float, colour: str, below: bool = False) -> None:
+    at, side = ((2, -1), "top") if below else ((2, 0), "center")
+    axes.annotate(text, place, textcoords="offset points", xytext=at, va=side, size=size, color=colour)
 
 
 def _legend(figure: Canvas, found: Sequence[Bill]) -> None:
@@ -141,11 +145,13 @@ def _data(found: Sequence[Bill]) -> Iterator[tuple[str, str, float]]:
 
 def _sentence(found: Sequence[Bill]) -> str:
     """What takes least and what takes most; a sum without what the cache had is "at least"."""
-    ranked = sorted(found, key=lambda bill: bill.total_ns)
+    ends = [bill for bill in ends_of(sorted(found, key=lambda bill: bill.total_ns)) if bill.total_ns]
+    times = [quantity(bill.total_ns, "ns") for bill in ends]
+    if len(times) > 1 and times[0] == times[1]:
+        least = "" if all(bill.is_whole for bill in found) else "at least "
+        return f"Before the first start each of {len(found)} targets takes {least}{times[0]}"
     parts = [
-        f"{bill.target} {'' if bill.is_whole else 'at least '}{quantity(bill.total_ns, 'ns')}"
-        for bill in ends_of(ranked)
-        if bill.total_ns
+        f"{bill.target} {'' if bill.is_whole else 'at least '}{time}" for bill, time in zip(ends, times, strict=True)
     ]
     return f"Before the first start it takes: {', '.join(parts)}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -104,6 +105,12 @@ def test_a_figure_says_how_long_the_longest_takes_and_what_was_cached() -> None:
     assert figure.kind == "stacked"
     assert ("libvirt", "for this target", 4 * S) in figure.data.rows
     assert "from the cache: guest kernel" in figure.alt
+
+
+def test_a_title_does_not_set_equal_times_against_each_other() -> None:
+    manifest = campaign((part("build", 8), part("image", 2)))
+    (figure,) = campaign_figures(analyse(manifest, make_records(manifest)), only=["hello-preparation"])
+    assert re.fullmatch(r"Before the first start each of \d targets takes 10\.0 s", figure.title), figure.title
 
 
 def test_a_campaign_that_found_all_in_the_cache_has_a_table_and_no_figure() -> None:
