@@ -36,8 +36,12 @@ _FAMILIES: Final = (
 _REST: Final = ("others", "created")
 _BAR: Final = 0.36
 """The height of a bar, of a row; its bytes stand below it."""
+_BAR_ALONE: Final = 0.72
+"""The same where no bytes stand below."""
 _LEAST_NS: Final = 10**8
 """A campaign whose every target took less has found all in the cache: its bars would show how fast it looks there."""
+_LINE_PT: Final = 11.0
+"""The height of a line of bytes between two bars."""
 _NUMBER_PT: Final = 8.5
 _NAMED_FROM: Final = 0.09
 """The share of the longest bar from which a part has room for its duration."""
@@ -93,17 +97,22 @@ def _lengths(bill: Bill) -> dict[tuple[str, str], int]:
 
 def _draw_bars(axes: Axes, found: Sequence[Bill]) -> None:
     longest = max(bill.total_ns for bill in found)
+    row_pt = float(axes.bbox.height) / axes.figure.dpi * 72 / len(found)
+    # Without room for bytes, which the table and the notes have, the bars have room for their numbers.
+    bytes_fit = row_pt * (1 - _BAR) >= _LINE_PT
+    bar = _BAR if bytes_fit else _BAR_ALONE
     for row, bill in enumerate(found):
         begin = 0
         for (_, phase), length in _lengths(bill).items():
-            axes.barh(row, length, left=begin, height=_BAR, color=phase_colour(phase), edgecolor=MUTED, linewidth=0.5)
+            axes.barh(row, length, left=begin, height=bar, color=phase_colour(phase), edgecolor=MUTED, linewidth=0.5)
             text, colour = quantity(length, "ns"), text_colour_on_phase(phase)
             if length >= _NAMED_FROM * longest and holds(axes, length / longest / 1.02, text, _NUMBER_PT):
                 place = (begin + length / 2, row)
                 axes.text(*place, text, ha="center", va="center", size=_NUMBER_PT, color=colour)
             begin += length
         _write(axes, f" {bill.total_text}", (begin, row), size=9.5, colour=INK)
-        _write(axes, _beside(bill), (0, row + _BAR / 2), size=8, colour=MUTED, below=True)
+        if bytes_fit:
+            _write(axes, _beside(bill), (0, row + _BAR / 2), size=8, colour=MUTED, below=True)
     axes.set_xlim(0, longest * 1.02)
     axes.locator_params(axis="x", nbins=ticks_in(axes, 5))
     axes.xaxis.set_major_formatter(lambda value, _: tick(value, "ns"))

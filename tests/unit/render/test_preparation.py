@@ -10,10 +10,10 @@ import pytest
 from bench.analysis.analyse import analyse
 from bench.records.manifest import Manifest, PreparationEntry, PreparationPart, SittingEntry
 from bench.render import markdown
-from bench.render.figures import campaign_figures
+from bench.render.figures import STYLES, campaign_figures
 from bench.render.sections.preparation import bills, preparation_table, time_text
 from bench.render.view import build_view
-from tests.factories import make_manifest, make_records
+from tests.factories import SIX, make_manifest, make_records
 
 S = 10**9
 MIB = 2**20
@@ -105,6 +105,17 @@ def test_a_figure_says_how_long_the_longest_takes_and_what_was_cached() -> None:
     assert figure.kind == "stacked"
     assert ("libvirt", "for this target", 4 * S) in figure.data.rows
     assert "from the cache: guest kernel" in figure.alt
+
+
+@pytest.mark.parametrize(("style", "have_room"), [("page", True), ("slide", False)])
+def test_bytes_stand_below_the_bars_only_where_they_have_room(style: str, have_room: bool) -> None:
+    manifest = make_manifest(("hello",), SIX).model_copy(update={"sittings": campaign(FIRST).sittings})
+    found = analyse(manifest, make_records(manifest, SIX))
+    (figure,) = campaign_figures(found, style=STYLES[style], only=["hello-preparation"], keep=True)
+    assert figure.drawing is not None
+    (axes,) = figure.drawing.canvas.axes
+    assert any("MiB" in text.get_text() for text in axes.texts) is have_room
+    assert "MiB" in figure.alt
 
 
 def test_a_title_does_not_set_equal_times_against_each_other() -> None:
