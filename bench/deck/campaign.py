@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -267,6 +267,14 @@ def _sentence(analysis: Analysis, section: Section, figures: Mapping[str, Figure
         return f"{figures['ratios'].title}.", ("ratios",)
     if not ended:
         return f"No measured boot of {section.name} has ended yet.", ()
+    return _uncompared(section, boxes)
+
+
+def _uncompared(section: Section, boxes: Collection[str]) -> tuple[str, tuple[str, ...]]:
+    """Why there is no answer, of these boxes that are shown, and the kinds of figures that are left."""
+    if len(boxes) == 1 < len({row.cell.box for row in section.rows}):
+        alone = clean(next(iter(boxes)))
+        return f"{section.name}: nothing is shown that {alone} could be compared with.", ("ladder", "ecdf")
     if section.answer.emulated:
         return f"{section.name}: only boxes with an emulated CPU can be compared.", ("ratios", "ladder")
     return f"{section.name}: no two boxes could be compared.", ("ladder", "ecdf")

@@ -20,6 +20,8 @@ from bench.render.text import clean
 from bench.sim.answer.words import count_text
 
 _UNPAIRED: Final = "Unpaired: what differs between two sittings as such is in no interval."
+_LONGEST: Final = 2000
+"""Characters of a text of the file."""
 _MOST_METRICS: Final = 12
 """Metrics with a backup slide."""
 
@@ -54,8 +56,13 @@ def _hosts(found: StoredComparison) -> str:
 
 def _begun(text: str) -> str:
     """The text as it begins a sentence."""
-    text = clean(text, limit=2000)
+    text = clean(text, limit=_LONGEST)
     return f"{text[:1].upper()}{text[1:]}"
+
+
+def _told(found: StoredComparison) -> Iterator[str]:
+    """Doubts and notes, for the speaker."""
+    return (clean(line, limit=_LONGEST) for line in found.told)
 
 
 def _slides(found: StoredComparison, source: Source) -> Iterator[Slide]:
@@ -64,7 +71,7 @@ def _slides(found: StoredComparison, source: Source) -> Iterator[Slide]:
         sentence=shortened(f"What differs between {_name(found.a)} and {_name(found.b)}?"),
         lines=tuple(shortened(_side(name, side), 200) for name, side in (("A", found.a), ("B", found.b))),
         caveat=_caveat(found, found.rows),
-        notes=paragraphs(found.no_ratios or "", *found.told),
+        notes=paragraphs(clean(found.no_ratios or "", limit=_LONGEST), *_told(found)),
         source=source,
     )
     yield from _answer(found, source)
@@ -81,7 +88,7 @@ def _slides(found: StoredComparison, source: Source) -> Iterator[Slide]:
             sentence=shortened(f"{_begun(label)} in {count_text(len(rows), 'box', 'boxes')} of both campaigns."),
             table=_table(found, rows),
             caveat=_caveat(found, rows),
-            notes=paragraphs(*(f"{_box(row)}: {row.doubt}." for row in rows if row.doubt)),
+            notes=paragraphs(*(f"{_box(row)}: {clean(row.doubt)}." for row in rows if row.doubt)),
             source=source,
             hidden=True,
         )
@@ -94,8 +101,8 @@ def _side(name: str, side: StoredSide) -> str:
 
 def _answer(found: StoredComparison, source: Source) -> Iterator[Slide]:
     """The result with the figure of all ratios, and the same of the headline metrics as a table."""
-    sentence = first_clauses(f"{clean(found.answer, limit=2000)}.")
-    notes = paragraphs(*found.told)
+    sentence = first_clauses(f"{clean(found.answer, limit=_LONGEST)}.")
+    notes = paragraphs(*_told(found))
     figures = drawn(lambda: comparison_drawings(found))
     for figure in figures:
         yield picture_slide(

@@ -60,10 +60,13 @@ _OTHERS: Final = (
     (GATE_REQUEST, "{} is a gate that has no verdict yet", "`boxbench resume {}` goes on to the verdict"),
     (INSTRUCTIONS, "{} holds counts of instructions", "`boxbench instructions --against` compares them"),
     (ANATOMY, "{} holds an anatomy without its campaign", "name the directory that `boxbench anatomy` printed"),
+)
+"""Directories of other commands: the file that each has, what it holds, and the next step."""
+_BESIDE: Final = (
     ("deck.html", "{} holds a deck", "name the directory that it was made of"),
     ("scenario.yaml", "{} holds a scenario, and no results", "`boxbench run {}` measures it"),
 )
-"""Directories of other commands: the file that each has, what it holds, and the next step."""
+"""Likewise, of files that can stand beside the lines of a history."""
 
 
 def kind_of(path: Path) -> Kind:
@@ -75,12 +78,17 @@ def kind_of(path: Path) -> Kind:
     found = next((kind for name, kind in _MARKS if is_file(path / name)), None)
     if found is not None:
         return found
-    for name, what, hint in _OTHERS:
-        if is_file(path / name):
-            raise UsageError(what.format(path), hint=hint.format(shlex.quote(str(path))))
+    _refuse_others(path, _OTHERS)
     if any(path.glob(f"*{SUFFIX}")):
         return "history"
+    _refuse_others(path, _BESIDE)
     raise UsageError(f"{path} holds neither a campaign nor anything else that has a deck or figures", hint=HINT)
+
+
+def _refuse_others(path: Path, others: Sequence[tuple[str, str, str]]) -> None:
+    for name, what, hint in others:
+        if is_file(path / name):
+            raise UsageError(what.format(path), hint=hint.format(shlex.quote(str(path))))
 
 
 def deck_of(

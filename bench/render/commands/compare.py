@@ -32,6 +32,7 @@ _NAME: Final = 18
 KIND: Final = "compare"
 GENERATOR: Final = generator_of(KIND)
 _SAME: Final = "the same in both"
+_LONGEST_ANSWER: Final = 2000
 _BRACKETS: Final = (
     "Square brackets are 95 % intervals, round ones the smallest and the largest boot (of several sittings: median)."
 )
@@ -220,7 +221,7 @@ def comparison_drawings(found: StoredComparison) -> Iterator[Drawing]:
     return draw(
         list(_change_rows(found)),
         name="compare",
-        title=found.answer,
+        title=clean(found.answer, limit=_LONGEST_ANSWER),
         subtitle=f"unpaired 95 % intervals · host {clean(found.a.fingerprint or 'unknown')}",
         how=_HOW,
         foot=f"campaigns {clean(found.a.campaign)} and {clean(found.b.campaign)}",

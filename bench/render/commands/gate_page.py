@@ -70,7 +70,7 @@ def gate_content(result: GateResult, directory: Path) -> Content:
             Part(anchor="limits", title="Limits", intro=_READ_LIMITS, table=_bounds(result.bounds)),
             Part(anchor="basis", title="What the verdict rests on", lines=_basis(result)),
         ),
-        command=shlex.join(result.command if _is_of_limits(result) else ("boxbench", "report", str(directory))),
+        command=_command(result) if _is_of_limits(result) else shlex.join(("boxbench", "report", str(directory))),
         provenance=f"From {_source(result)} with boxbench {clean(result.boxbench)}, {clean(result.created_at)}",
     )
 
@@ -78,6 +78,11 @@ def gate_content(result: GateResult, directory: Path) -> Content:
 def _is_of_limits(result: GateResult) -> bool:
     """Whether the command that is noted judges stored records, so that it gives the same again."""
     return result.a is None and bool(result.command)
+
+
+def _command(result: GateResult) -> str:
+    """The command that is noted, which is text of a file."""
+    return clean(shlex.join(result.command), limit=_LONGEST_COMMAND)
 
 
 def _source(result: GateResult) -> str:
@@ -89,7 +94,7 @@ def _basis(result: GateResult) -> tuple[str, ...]:
     lines = [*basis(result), *map(clean, result.notes)]
     if result.command and not _is_of_limits(result):
         seed = "" if result.seed is None else f"; the order of its trials is drawn from seed {result.seed}"
-        lines.append(f"measured by `{clean(shlex.join(result.command), limit=_LONGEST_COMMAND)}`{seed}")
+        lines.append(f"measured by `{_command(result)}`{seed}")
     return tuple(lines)
 
 

@@ -54,8 +54,11 @@ def _width_pt(words: str, font: FontProperties) -> float:
 @lru_cache(maxsize=1024)
 def _edges_pt(letter: str, font: FontProperties) -> tuple[float, float]:
     """The room left and right of a letter's outline, within its place in a line."""
-    from matplotlib.textpath import TextPath  # noqa: PLC0415
+    from matplotlib.textpath import TextPath, text_to_path  # noqa: PLC0415
 
+    # Of a letter without an outline, such as a soft hyphen, TextPath can make no path.
+    if not len(text_to_path.get_text_path(font, letter)[0]):
+        return 0.0, 0.0
     path = TextPath((0, 0), letter, size=_MEASURED_PT, prop=font)
     # Outlines of letters have points where they are widest. Path.get_extents looks at each curve for them, which takes
     # several hundred times longer.

@@ -81,12 +81,15 @@ def _wanted(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
 def against_shown(manifest: Manifest) -> Manifest:
     """The manifest, in which the baseline of each scenario is one of the boxes that the user wants to see.
 
-    Where none of them is the scenario's baseline, the first one becomes it, as when so few targets are measured.
+    Where none of them is the scenario's baseline, the first one becomes it, as when so few targets are measured. A
+    single box keeps the scenario's baseline: nothing else is there that it could be compared with.
     """
     turned = {}
     for name, entry in manifest.scenarios.items():
         kept = _wanted(cells_of(manifest, name))
-        if kept and not any(is_baseline(cell, entry.scenario.baseline) for cell in kept):
+        if len({cell.box for cell in kept}) > 1 and not any(
+            is_baseline(cell, entry.scenario.baseline) for cell in kept
+        ):
             scenario = entry.scenario.model_copy(update={"baseline": kept[0].box})
             turned[name] = entry.model_copy(update={"scenario": scenario})
     return manifest.model_copy(update={"scenarios": {**manifest.scenarios, **turned}}) if turned else manifest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -67,6 +68,34 @@ def test_campaigns_of_two_hosts_have_slides_and_no_ratio(tmp_path: Path) -> None
     with pytest.raises(UsageError, match="has no figures: two hosts") as caught:
         figures_of(place, TALK)
     assert "boxbench slides" in caught.value.hint
+
+
+def test_control_characters_of_a_comparison_reach_no_figure_and_no_slide(tmp_path: Path) -> None:
+    place = _compared(tmp_path)
+    evil = "\x1b[31m\x01\x00\u202e"
+    data = json.loads((place / "comparison.json").read_text(encoding="utf-8"))
+    data["answer"] += evil
+    for side in (data["a"], data["b"]):
+        side.update({key: f"{value}{evil}" for key, value in side.items()})
+    data["differences"] = [{key: f"{value}{evil}" for key, value in one.items()} for one in data["differences"]]
+    for name in ("same", "only_a", "only_b", "notes", "told"):
+        data[name] = [*data[name], f"more{evil}"]
+    for row in data["rows"]:
+        texts = ("scenario", "name", "label", "ratio_text", "word", "doubt")
+        row.update({name: f"{row[name] or 'no'}{evil}" for name in texts})
+    (place / "comparison.json").write_text(json.dumps(data), encoding="utf-8")
+
+    (figure,) = figures_of(place, TALK)
+    for svg in (figure.light_svg, figure.dark_svg):
+        ElementTree.fromstring(svg)
+    slides = deck_of([place], png=False).slides
+    told = [
+        (slide.sentence, slide.lines, slide.table, slide.notes, slide.caveat, slide.alt, slide.source)
+        for slide in slides
+    ]
+    said = repr((figure.title, figure.alt, figure.how, figure.table, figure.data, told))
+    for letter in ("\\x1b", "\\x01", "\\x00", "\\u202e"):
+        assert letter not in said, letter
 
 
 def test_a_comparison_of_an_older_version_is_told(tmp_path: Path) -> None:

@@ -70,6 +70,25 @@ def test_where_the_baseline_is_not_shown_ratios_are_against_the_first_box_that_i
     assert {row[2] for row in answer.figure.table[1:]} == {"process"}
 
 
+def test_one_box_that_is_shown_keeps_the_baseline_of_its_scenario(tmp_path: Path) -> None:
+    boxes = (PROCESS, DOCKER)
+    manifest = make_manifest(("hello",), boxes)
+    place = write_campaign(tmp_path / "two", manifest, make_records(manifest, boxes, troubles=False))
+
+    def answer_of(target: str) -> Slide:
+        with choosing((target,)):
+            slides = deck_of([place], png=False).slides
+        return next(slide for slide in slides if slide.key == "hello-answer")
+
+    base = manifest.scenarios["hello"].scenario.baseline
+    other = "process" if base == "docker" else "docker"
+    shown = answer_of(other)
+    assert shown.figure is not None
+    assert shown.figure.name == "hello-ratios"
+    assert {row[2] for row in shown.figure.table[1:]} == {base}
+    assert answer_of(base).sentence == f"hello: nothing is shown that {base} could be compared with."
+
+
 def _pairs(slide: Slide) -> dict[str, str]:
     """The table of a slide that has two columns."""
     return {row[0]: row[1] for row in slide.table or ()}
@@ -312,6 +331,22 @@ def test_a_history_shows_what_changed_first(tmp_path: Path) -> None:
     assert picture.figure is not None
     # The command judges what is there.
     assert deck.slides[-1].sentence == "This checks the same numbers again."
+
+
+@pytest.mark.parametrize("name", ["deck.html", "scenario.yaml"])
+def test_a_history_that_another_file_stands_beside_is_a_history(tmp_path: Path, name: str) -> None:
+    store = DirectoryStore(tmp_path)
+    for line in make_history([100.0] * 12):
+        add_line(store, line)
+    (tmp_path / name).write_text("{}", encoding="utf-8")
+    assert kind_of(tmp_path) == "history"
+
+
+def test_the_units_of_a_sweep_that_is_not_finished_are_no_history(tmp_path: Path) -> None:
+    for name in ("sweep.json", "units.jsonl"):
+        (tmp_path / name).write_text("{}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="is not finished"):
+        kind_of(tmp_path)
 
 
 @pytest.mark.parametrize("accel", ["native", "tcg", "icount"])

@@ -15,7 +15,7 @@ from bench.gate.result import write_result
 from bench.render.commands.gate import bound_table, headline
 from bench.render.commands.gate_page import gate_content, gate_figures, write_gate_page
 from bench.util.errors import CampaignError, ResultError
-from tests.factories import DOCKER, PROCESS, make_manifest, make_records, write_campaign
+from tests.factories import DOCKER, HOSTILE, PROCESS, make_manifest, make_records, write_campaign
 
 BLOCKS = 7
 
@@ -127,6 +127,16 @@ def test_the_command_that_gives_the_same_again_is_the_one_that_judges_stored_rec
     assert content.command == f"boxbench report {tmp_path}", "the other one measures again"
     (basis,) = (part for part in content.parts if part.anchor == "basis")
     assert basis.lines[-1] == "measured by `boxbench gate compare a b`; the order of its trials is drawn from seed 7"
+
+
+def test_a_hostile_command_changes_no_page(tmp_path: Path) -> None:
+    judged = ("boxbench", "gate", "bounds", HOSTILE, "two\nlines")
+    limits = make_result().model_copy(update={"a": None, "command": judged})
+    page = write_gate_page(limits, tmp_path).read_text(encoding="utf-8")
+    for text in (page, (tmp_path / "report.md").read_text(encoding="utf-8")):
+        assert "\x1b" not in text
+        assert "two\nlines" not in text
+        assert "two lines" in text
 
 
 def test_report_makes_the_page_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

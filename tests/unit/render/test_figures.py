@@ -190,6 +190,16 @@ def test_figures_have_colours_of_the_palette_only() -> None:
         assert dark <= {colour.dark for colour in PALETTE.values()}, figure.name
 
 
+def test_a_letter_without_an_outline_ends_a_text() -> None:
+    with styled():
+        text = Text(text="f")
+        plain = text_width_in("f", text, 9)
+        for letter in "\u2800\u00ad\u200b\u2060":
+            assert text_width_in(letter, text, 9) >= 0
+            assert text_width_in(f"f{letter}", text, 9) >= plain - 0.02, repr(letter)
+            assert text_width_in(f"{letter}f", text, 9) >= plain - 0.02, repr(letter)
+
+
 @pytest.mark.parametrize("words", ["time to ready: docker 1.52× [1.48, 1.57]", "(Öl) – “8 µs”, f…", "i", "WAVE_/|"])
 @pytest.mark.parametrize("weight", ["normal", "bold"])
 def test_the_width_of_words_is_that_of_their_outlines(words: str, weight: str) -> None:
