@@ -139,6 +139,8 @@ def compare(
     check_summary(summary)
     stored, baselines = _baselines(baseline or (), accel)
     selection = SideSelection(names=sides, targets=targets, commits=commits, baseline=stored, given=given)
+    # Before the sides are read, which builds and tries images.
+    tests = _tests(threshold or (), screening_blocks, blocks, max_blocks, detect, again)
     place = make_directory(out, sides)
     kept = removed_without_data(place, _data(place, stored, accel), also=[SOURCE])
     with kept, make_progress(console(stderr=True)) as progress:
@@ -146,10 +148,9 @@ def compare(
             sides=selection.read(_checkouts(place, accel), no_root_control=no_root_control),
             out=place,
             seed=draw_seed(seed),
-            thresholds=parse_thresholds(threshold or ()),
             metrics=tuple(metric or ()),
             **baselines,
-            **_tests(screening_blocks, blocks, max_blocks, detect, again),
+            **tests,
             accel=accel,
             guest_seed=SEED if seed is None else seed,
             skip_unavailable=skip_unavailable,
@@ -176,9 +177,16 @@ def _given(screening: int | None, most: int | None, detect: str | None, again: i
 
 
 def _tests(
-    screening: int | None, blocks: int | None, most: int | None, detect: str | None, again: int
+    thresholds: Sequence[str],
+    screening: int | None,
+    blocks: int | None,
+    most: int | None,
+    detect: str | None,
+    again: int,
 ) -> dict[str, Any]:
+    """What a request says of its tests. Raises UsageError: a threshold or ``detect`` is no change."""
     return {
+        "thresholds": parse_thresholds(thresholds),
         "screening_blocks": screening or SCREENING_BLOCKS,
         "blocks": blocks,
         "max_blocks": most or MAX_BLOCKS,

@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from bench import cli
+from bench.cli.gate.sides import SideSelection
 from bench.gate.model import RESULT, GateResult
 from bench.gate.request import read_request
 from bench.records.record import Record
@@ -218,6 +219,16 @@ def test_the_change_to_detect_is_given_like_a_threshold(
     assert call("compare", "made", "./made", "--detect", "5", "-o", "g") == ExitCode.USAGE
     assert "--detect: '5' has no unit; write \"5%\"" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "g").exists()
+
+
+@pytest.mark.parametrize("words", [["--detect", "x"], ["--threshold", "endpoint.ready=x"]])
+def test_a_change_that_is_none_is_refused_before_images_are_built(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    monkeypatch.setattr(SideSelection, "read", lambda *_, **__: pytest.fail("the sides were read"))
+    assert call("compare", "redis:7", "redis:8", *words) == ExitCode.USAGE
+    assert f"boxbench: {words[0]}" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.host
