@@ -4,7 +4,8 @@
  *   dockervm CONFIG WORD...      CONFIG is containerd's configuration, WORD... dockerd's command line without its socket
  *
  * It starts containerd, waits until it serves, and starts dockerd. dockerd can start a containerd of its own, but gives up
- * after 15 s: too few for an emulated CPU on a busy host. The wait here has no limit; the host gives up when it wants to.
+ * after 15 s, which can be too few for an emulated CPU on a busy host. The wait here has no limit; the host has one
+ * (ANSWER_TIMEOUT_S).
  *
  * It listens on the Engine's socket itself and passes the open socket to dockerd (`-H fd://`). A client that connects
  * before dockerd is up waits, and need not poll. It relays bytes between dockerd and the virtio-serial port
