@@ -205,8 +205,8 @@ def _failed(subject: str, attempt: Attempt) -> NotReadyError:
     )
     if _NO_INTERPRETER.fullmatch(attempt.last_line):
         hint = (
-            "if the file is in the image, its interpreter or loader is missing: the first line of a script must not end "
-            "with CR LF, as under Windows, and a program needs the loader it was linked for"
+            "if the file is in the image, its interpreter or loader is missing: the first line of a script must not "
+            "end with CR LF, as under Windows, and a program needs the loader it was linked for"
         )
     return NotReadyError(
         f"{subject}: its command ended with code {attempt.exit_code} after {attempt.watched_s:.2g} s when it was "
