@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import nox
@@ -42,18 +42,22 @@ def quickstart(session: nox.Session) -> None:
 
 @nox.session
 def static(session: nox.Session) -> None:
-    """Check the files beside each other: lint, types and docs-check. What each of them says is shown at the end."""
+    """Check the files beside each other: lint, types and docs-check. What one of them says is shown when it ends."""
+    # Their output is no terminal, so they are told whether to colour it.
+    colour = "--forcecolor" if session._runner.global_config.color else "--nocolor"
 
-    def check(name: str) -> subprocess.CompletedProcess[bytes]:
-        argv = [sys.executable, "-m", "nox", "--sessions", name]
-        return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    def check(name: str) -> tuple[str, subprocess.CompletedProcess[bytes]]:
+        argv = [sys.executable, "-m", "nox", colour, "--sessions", name]
+        return name, subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
 
+    failed = []
     with ThreadPoolExecutor() as pool:
-        checks = dict(zip(STATIC, pool.map(check, STATIC), strict=True))
-    for done in checks.values():
-        sys.stdout.buffer.write(done.stdout)
-        sys.stdout.buffer.flush()
-    failed = [name for name, done in checks.items() if done.returncode]
+        for ended in as_completed([pool.submit(check, name) for name in STATIC]):
+            name, done = ended.result()
+            sys.stdout.buffer.write(done.stdout)
+            sys.stdout.buffer.flush()
+            if done.returncode:
+                failed.append(name)
     if failed:
         session.error(f"these failed: {', '.join(failed)}")
 

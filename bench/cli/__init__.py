@@ -176,11 +176,19 @@ def _usage_error(error: Exception) -> ExitCode:
         error.message = first_problem(error.__cause__)  # type: ignore[attr-defined, arg-type]
     path = getattr(getattr(error, "ctx", None), "command_path", None) or _command_path(sys.argv[1:2])
     listed = "the commands" if path == "boxbench" else "its arguments and options"
-    complain(error.format_message(), f"`{path} --help` lists {listed}{_paths_with_dash()}")
+    complain(
+        error.format_message(), f"`{path} --help` lists {listed}{_paths_with_dash(getattr(error, 'option_name', ''))}"
+    )
     return ExitCode.USAGE
 
 
-def _paths_with_dash() -> str:
-    """How to type files whose names the parser has taken for options; empty where there is none."""
-    there = [f"./{word}" for word in sys.argv[1:] if word.startswith("-") and os.path.lexists(word)]
+def _paths_with_dash(unknown: str) -> str:
+    """How to type files whose names the parser has taken for this unknown option; empty where there is none."""
+
+    def is_meant(word: str) -> bool:
+        # Each letter behind one dash is an option.
+        return word.startswith(unknown) or (unknown[1:] in word and not word.startswith("--") and len(unknown) == 2)
+
+    words = [word for word in sys.argv[1:] if unknown and word.startswith("-") and is_meant(word)]
+    there = [f"./{word}" for word in words if word.isprintable() and os.path.lexists(word)]
     return f"; write the path as {shlex.join(there)}" if there else ""

@@ -102,7 +102,7 @@ def ensure_engine_disk() -> Path:
         ENGINE_ARGV[1].lstrip("/"): (config, 0o644),
         "etc/hostname": (b"boxbench\n", 0o644),
     }
-    key = cache.content_key(RECIPE, tree.name, program, config, str(ENGINE_BYTES))
+    key = cache.content_key(RECIPE, tree.name, str(ENGINE_BYTES), *_parts(files))
 
     def make(partial: Path) -> None:
         with _whole_tree(tree, files, {}, ()) as whole:
@@ -137,9 +137,8 @@ def ensure_classic_disk(command_line: str) -> Disk:
 
 
 def _ensure(tree: Path, files: Files, links: Mapping[str, str], directories: tuple[str, ...], size: int) -> Disk:
-    parts = [part for name, (content, _) in sorted(files.items()) for part in (name, content)]
     # The overlay has the absolute path of its base in it.
-    key = cache.content_key(RECIPE, tree.name, str(size), str(cache.cache_dir()), *directories, *links, *parts)
+    key = cache.content_key(RECIPE, tree.name, str(size), str(cache.cache_dir()), *directories, *links, *_parts(files))
     final = cache.cache_dir() / "system" / key
 
     def make(partial: Path) -> None:
@@ -149,6 +148,11 @@ def _ensure(tree: Path, files: Files, links: Mapping[str, str], directories: tup
         make_overlay(final / "disk.raw", partial / "overlay.qcow2", size)
 
     return cached_disk(cache.ensure("system", key, make))
+
+
+def _parts(files: Files) -> list[str | bytes]:
+    """What a disk's cache key has of its files: names and contents."""
+    return [part for name, (content, _) in sorted(files.items()) for part in (name, content)]
 
 
 @contextmanager

@@ -301,6 +301,29 @@ def test_a_path_that_looks_like_an_option_is_answered_with_how_to_type_it(
     assert capsys.readouterr().err.endswith(" lists its arguments and options; write the path as './-a b'\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--nada", "-b", "5"), ""),  # -b is an option, though there is such a file
+        (("--nope",), "; write the path as ./--nope"),
+        (("-qz",), "; write the path as ./-qz"),
+        (("-z\x1b",), ""),  # what is printed would not be its name
+    ],
+)
+def test_only_the_unknown_option_is_taken_for_a_path(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    words: tuple[str, ...],
+    named: str,
+) -> None:
+    for name in ("-b", "--nope", "-qz", "-z\x1b"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    assert call(monkeypatch, "run", *words) == ExitCode.USAGE
+    assert capsys.readouterr().err.endswith(f" lists its arguments and options{named}\n")
+
+
 def test_schema_is_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "schema") == ExitCode.OK
     assert json.loads(capsys.readouterr().out)["title"] == "Boxbench scenario"

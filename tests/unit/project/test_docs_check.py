@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -141,6 +143,14 @@ def test_words_that_only_look_banned(text: str) -> None:
 def test_the_noxfile_is_understood() -> None:
     text = (docs_check.ROOT / "noxfile.py").read_text(encoding="utf-8")
     assert docs_check.nox_sessions(text) >= {"quickstart", "tests", "live", "lint", "types", "bench", "docs-check"}
+
+
+def test_the_checks_of_the_session_static_are_sessions() -> None:
+    text = (docs_check.ROOT / "noxfile.py").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^STATIC = (.*)$", text, re.MULTILINE)
+    checks = ast.literal_eval(line)
+    assert len(checks) == 3
+    assert docs_check.nox_sessions(text).issuperset(checks)
 
 
 def test_the_command_line_is_understood() -> None:
