@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from bench.records.stored import read_stored
 from bench.scenario.fields import Label
-from bench.scenario.validation import first_problem
-from bench.util.errors import CampaignError
-from bench.util.nofollow import read_regular
 
 FILE: Final = "comparison.json"
 
@@ -97,16 +95,11 @@ class StoredComparison(_Stored):
 
 def read_comparison(directory: Path) -> StoredComparison:
     """Read ``comparison.json``. Raises CampaignError: it is missing, or not what `boxbench compare` writes."""
-    file = directory / FILE
-    try:
-        return StoredComparison.model_validate_json(read_regular(file))
-    except OSError as error:
-        raise CampaignError(
-            f"{directory} holds no comparison: {FILE}: {error.strerror}",
-            hint="name the directory that `boxbench compare` printed",
-        ) from None
-    except ValidationError as error:
-        raise CampaignError(
-            f"{file}: not a comparison: {first_problem(error)}",
-            hint="the file was edited, or written by another version of boxbench: give its `boxbench compare` again",
-        ) from None
+    return read_stored(
+        directory / FILE,
+        StoredComparison.model_validate_json,
+        absent=f"{directory} holds no comparison",
+        place="name the directory that `boxbench compare` printed",
+        wrong="not a comparison",
+        again=": give its `boxbench compare` again",
+    )

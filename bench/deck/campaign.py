@@ -154,9 +154,19 @@ def _compared(analysis: Analysis, view: View) -> str:
     if len(shown) == len(every):
         return shortened(_ran(rows))
     rest = f" Measured and not shown: {len(every) - len(shown)} of {len(every)} boxes."
-    bases = dict.fromkeys(section.baseline for section in view.sections)
-    rest += f" Ratios are against {' and '.join(bases)}." if len(shown) > 1 else ""
+    if len(shown) > 1:
+        told = _against([section for section in view.sections if chosen(analysis, section.name)])
+        rest += f" {shortened(told, _MOST_NAMES)}"
     return shortened(f"Shown: {', '.join(shown)}.", LONGEST - len(rest)) + rest
+
+
+def _against(sections: Sequence[Section]) -> str:
+    """What ratios are against: of several baselines each with its scenarios."""
+    scenarios: dict[str, list[str]] = {}
+    for section in sections:
+        scenarios.setdefault(section.baseline, []).append(section.name)
+    bases = [base if len(scenarios) == 1 else f"{base} ({', '.join(names)})" for base, names in scenarios.items()]
+    return f"Ratios are against {' and '.join(bases)}."
 
 
 def _ran(rows: Sequence[BoxRow]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -14,7 +13,9 @@ from bench.deck.part import Part
 from bench.deck.simulated import day_of, page_command
 from bench.deck.slides import LINES, Slide, Source
 from bench.deck.text import first_clauses, fitted_rows, key_of, paragraphs, shortened
+from bench.explain.difference import is_doubt
 from bench.explain.stored import FILE, StoredExplanation, StoredPart, read_explanations
+from bench.plan.trials import accel_of
 from bench.render.commands.explain import explain_drawings
 from bench.render.figures.difference import part_rows, side_names
 from bench.render.results import PAGE
@@ -23,8 +24,6 @@ from bench.render.text import clean, quantity
 
 _MOST: Final = 6
 """Pairs with a slide. Those of more are backup."""
-_ACCEL: Final = re.compile(rf"/({'|'.join(ACCEL_WARNING)})(?=$|[{{])")
-"""An accelerator in the name of a cell, as ``hello/libvirt/tcg{cache=cold}`` has it."""
 _APART: Final = "Two campaigns: what changed on the host between them is part of the difference."
 _SHARES: Final = "Medians of phases need not add up to the whole difference."
 
@@ -113,17 +112,12 @@ def _largest(parts: Sequence[StoredPart], name: str) -> str:
 
 def _caveat(found: Sequence[StoredExplanation]) -> str:
     """What has to stand beside the numbers: an emulated CPU, two campaigns, two hosts, numbers without a box."""
-    accels = dict.fromkeys(accel for one in found for side in (one.a, one.b) for accel in _ACCEL.findall(side))
-    notes = dict.fromkeys(clean(note) for one in found for note in one.notes if _is_doubt(note))
-    said = [*(ACCEL_WARNING[accel] for accel in accels)]
+    accels = dict.fromkeys(accel_of(side) for one in found for side in (one.a, one.b))
+    notes = dict.fromkeys(clean(note) for one in found for note in one.notes if is_doubt(note))
+    said = [*(ACCEL_WARNING[accel] for accel in accels if accel in ACCEL_WARNING)]
     said += [] if all(one.paired for one in found) else [_APART]
     said += [f"{note[:1].upper()}{note[1:].rstrip('.')}." for note in notes]
     return first_clauses(" ".join(said), 260)
-
-
-def _is_doubt(note: str) -> bool:
-    """Whether a note says that A and B were not measured alike, or not at all."""
-    return note.startswith("different ") or "no box ran for it" in note
 
 
 def _limits(found: Sequence[StoredExplanation], source: Source) -> Slide:

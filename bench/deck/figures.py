@@ -212,14 +212,19 @@ def _of_floors(path: Path) -> Iterator[tuple[str, Finish]]:
     return _each(floor_drawings(read_floors(path)))
 
 
+def _has_tables_alone(path: Path, why: str) -> UsageError:
+    hint = f"`boxbench slides {shlex.quote(str(path))}` makes slides of its tables"
+    return UsageError(f"{path} has no figures: {why}", hint=hint)
+
+
 def _of_comparison(path: Path) -> Iterator[tuple[str, Finish]]:
     found = read_comparison(path)
     if found.no_ratios:
-        raise UsageError(
-            f"{path} has no figures: {clean(found.no_ratios, limit=300)}",
-            hint=f"`boxbench slides {shlex.quote(str(path))}` makes slides of its tables",
-        )
-    return _each(comparison_drawings(found))
+        raise _has_tables_alone(path, clean(found.no_ratios, limit=300))
+    drawings = list(comparison_drawings(found))
+    if not drawings:
+        raise _has_tables_alone(path, "no ratio of it is a finite number above 0")
+    return _each(drawings)
 
 
 _READERS: Final[dict[Kind, Callable[[Path], Iterator[tuple[str, Finish]]]]] = {

@@ -92,7 +92,7 @@ def _question(floors: Floors, caveat: str, source: Source) -> Slide:
     lines = (
         f"Boxes: {', '.join(clean(one.box) for one in floors.floors)}.",
         "Searched: from {} to {} in steps of {}.".format(*sizes),
-        f"At a floor each of {count_text(terms.confirmations, 'boot')} had to work.",
+        _confirmed(terms.confirmations),
     )
     return Slide(
         key="question",
@@ -102,6 +102,10 @@ def _question(floors: Floors, caveat: str, source: Source) -> Slide:
         notes=paragraphs(*floor_notes(floors)),
         source=source,
     )
+
+
+def _confirmed(boots: int) -> str:
+    return "At a floor the one boot had to work." if boots == 1 else f"At a floor each of {boots} boots had to work."
 
 
 def _levels(one: TargetFloor, number: int, source: Source) -> Slide:

@@ -19,6 +19,7 @@ from bench.deck.text import first_clauses, fitted_rows, key_of, paragraphs, shor
 from bench.gate.block_ratios import block_ratios
 from bench.gate.model import POWER, RESULT, Bound, GateResult, GateRow, Verdict
 from bench.gate.result import read_result
+from bench.plan.trials import accel_of
 from bench.render.commands.gate import basis, both_values, detectable_text, headline, importance, moved, promise
 from bench.render.commands.gate_page import gate_drawings
 from bench.render.text import clean, quantity
@@ -227,8 +228,8 @@ def _limits(result: GateResult, source: Source) -> Slide:
 
 
 def _accels(result: GateResult) -> set[str]:
-    """Of all rows; of limits whether one is of an emulated CPU."""
-    return {row.accel for row in result.rows} | {"tcg" for bound in result.bounds if "/tcg" in bound.cell}
+    """Of all rows and limits."""
+    return {row.accel for row in result.rows} | {accel_of(bound.cell) for bound in result.bounds}
 
 
 def _caveat(result: GateResult, accels: Iterable[str]) -> str:

@@ -70,9 +70,9 @@ def _place_words(place: Path | HistoryBranch) -> tuple[str, ...]:
 def history_part(place: Path | HistoryBranch) -> Part:
     """The part of a history. Raises as ``checked_history``."""
     checked = checked_history(place)
-    commits = {commit.id for series in checked.series for commit in series.commits}
+    commits = {commit.id: commit for series in checked.series for commit in series.commits}
     hosts = ", ".join(dict.fromkeys(clean(series.fingerprint) for series in checked.series))
-    last = max((commit.committed_at for series in checked.series for commit in series.commits), default="")
+    last = max(commits.values(), key=lambda commit: commit.committed_s, default=None)
     source = Source(command=check_command(place), host=hosts)
     ordered = sorted(checked.series, key=lambda series: not _of(checked, series))
     pictures = _pictures(checked, ordered[: _MOST + _MOST_BACKUP], source)
@@ -82,7 +82,7 @@ def history_part(place: Path | HistoryBranch) -> Part:
     return Part(
         title="Did anything become worse?",
         subtitle=f"{count_text(len(commits), 'commit')}, {len(checked.series)} series, host {hosts}",
-        date=clean(last[:10]),
+        date=clean(last.committed_at[:10]) if last else "",
         slides=(*slides, *pictures[_MOST:]),
     )
 

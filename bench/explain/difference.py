@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median as middle
-from typing import Literal
+from typing import Final, Literal
 
 from bench.analysis.compare import caveats
 from bench.analysis.estimates import MIN_BOOTS, Estimate, Interval
@@ -30,6 +30,9 @@ from bench.records.record import Endpoint, Record
 from bench.util.units import format_bytes
 
 Direction = Literal["slower", "faster", "cannot tell"]
+_DIFFERENT: Final = "different"
+"""Begins a note of two cells that are not alike."""
+_NO_BOX: Final = "no box ran for it"
 ByBlock = Mapping[int, float]
 Values = tuple[CampaignCell, ByBlock]
 """A cell and its values, ns."""
@@ -127,17 +130,22 @@ def _problems(a: CampaignCell, b: CampaignCell) -> tuple[str, ...]:
     found = []
     hosts = [side.manifest.host.get("fingerprint") for side in (a, b)]
     if hosts[0] != hosts[1]:
-        found.append(f"different hosts (fingerprints {hosts[0]} and {hosts[1]})")
+        found.append(f"{_DIFFERENT} hosts (fingerprints {hosts[0]} and {hosts[1]})")
     limits = [side.scenario.resources for side in (a, b)]
     if limits[0].cpus != limits[1].cpus:
-        found.append(f"different limits: cpus {limits[0].cpus} and {limits[1].cpus}")
+        found.append(f"{_DIFFERENT} limits: cpus {limits[0].cpus} and {limits[1].cpus}")
     if limits[0].memory != limits[1].memory:
         sizes = [format_bytes(limit.memory) for limit in limits]
-        found.append(f"different limits: memory {sizes[0]} and {sizes[1]}")
+        found.append(f"{_DIFFERENT} limits: memory {sizes[0]} and {sizes[1]}")
     sources = [sorted({record.source for record in side.records}) for side in (a, b)]
     if sources[0] != sources[1]:
-        found.append(f"different sources: {' and '.join(map('+'.join, sources))}")
+        found.append(f"{_DIFFERENT} sources: {' and '.join(map('+'.join, sources))}")
     return tuple(found)
+
+
+def is_doubt(note: str) -> bool:
+    """Whether a note of an explanation says that A and B were not measured alike, or not at all."""
+    return note.startswith(f"{_DIFFERENT} ") or _NO_BOX in note
 
 
 def _goal(a: CampaignCell, b: CampaignCell) -> Endpoint:
@@ -150,13 +158,13 @@ def _goal(a: CampaignCell, b: CampaignCell) -> Endpoint:
 
 
 def _notes(a: CampaignCell, b: CampaignCell) -> tuple[str, ...]:
-    notes = [f"{side.name} is {word}: no box ran for it" for side in (a, b) if (word := source_word(side.records))]
+    notes = [f"{side.name} is {word}: {_NO_BOX}" for side in (a, b) if (word := source_word(side.records))]
     notes += caveats(a.cell, b.cell)
     if a.cell.accel != b.cell.accel:
-        notes.append(f"different accelerators: {a.cell.accel} and {b.cell.accel}")
+        notes.append(f"{_DIFFERENT} accelerators: {a.cell.accel} and {b.cell.accel}")
     digests = [side.digest for side in (a, b)]
     if digests[0] != digests[1]:
-        notes.append(f"different images: {(digests[0] or 'unknown')[:12]} and {(digests[1] or 'unknown')[:12]}")
+        notes.append(f"{_DIFFERENT} images: {(digests[0] or 'unknown')[:12]} and {(digests[1] or 'unknown')[:12]}")
     if a.cell.box == b.cell.box:
         old, new = a.description, b.description
         for key in sorted(old.keys() | new.keys()):

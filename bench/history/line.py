@@ -93,6 +93,11 @@ class Commit(_Frozen):
     subject: str = ""
     """The first line of the commit's message."""
 
+    @property
+    def committed_s(self) -> float:
+        """The committer's time in s since 1970. Texts of two zones have another order than their times."""
+        return datetime.fromisoformat(self.committed_at).timestamp()
+
     @field_validator("id")
     @classmethod
     def _hexadecimal(cls, value: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -112,7 +111,7 @@ def read_history(store: Store) -> tuple[Line, ...]:
 
 def order(line: Line) -> tuple[float, str, str]:
     """Sort key: the committer's time, then the time of the measurement."""
-    return datetime.fromisoformat(line.commit.committed_at).timestamp(), line.measured_at, line.commit.id
+    return line.commit.committed_s, line.measured_at, line.commit.id
 
 
 def _lines(text: str, where: str) -> Iterator[Line]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -12,6 +13,17 @@ from bench.scenario.fields import Int64, Label
 from bench.scenario.first_start import is_first_start
 
 FIRST_START: Final = "first start"
+_ACCEL: Final = re.compile(r"/(kvm|tcg|icount)(?![^ ,{])")
+
+
+def accel_of(label: str) -> str:
+    """The accelerator that a label of a box or a cell names: ``tcg`` of ``hello/libvirt/tcg{cache=cold}``.
+
+    Without one it is ``native``.
+    """
+    # Levels of factors are free text.
+    found = _ACCEL.search(label.partition("{")[0])
+    return found[1] if found else "native"
 
 
 class Cell(BaseModel):

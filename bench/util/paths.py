@@ -32,7 +32,8 @@ def descriptor_at(path: Path) -> int | None:
         try:
             place = path.parent.resolve() / path.name
             if place.parent == own:
-                return int(path.name)
+                # int() also takes "1_0" and "+1", which are no names of descriptors.
+                return int(path.name) if path.name.isascii() and path.name.isdecimal() else None
             path = place.parent / place.readlink()
         except (OSError, RuntimeError, ValueError):
             return None

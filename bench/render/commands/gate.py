@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,6 +15,7 @@ from bench.analysis.estimates import Interval
 from bench.analysis.metrics import Metric
 from bench.gate.model import FAILURES, LEVEL, POWER, Bound, GateResult, GateRow, Identity, StageResult, Verdict
 from bench.gate.rows import Question
+from bench.plan.trials import accel_of
 from bench.render.text import MISSING, clean, exact_change, quantity, significant, with_interval
 from bench.render.wrap import Name
 
@@ -156,7 +156,7 @@ def basis(result: GateResult) -> list[str]:
     if result.counts:
         lines.append(describe_counts(result))
     seen = sorted({row.accel for row in result.rows if not row.counted} - {"native"})
-    if any(re.search(r"/tcg(?![\w-])", bound.cell) for bound in result.bounds):
+    if any(accel_of(bound.cell) == "tcg" for bound in result.bounds):
         lines.append("tcg: an emulated CPU; a limit for it says nothing of KVM")
     if "tcg" in seen:
         lines.append("tcg: an emulated CPU; changes show the shape of a cost, not its size under KVM")

@@ -266,7 +266,7 @@ def _detector(checked: Checked) -> str:
 
 
 def _provenance(checked: Checked) -> str:
-    commits = {commit.id: commit.committed_at for series in checked.series for commit in series.commits}
+    commits = {commit.id: commit.committed_s for series in checked.series for commit in series.commits}
     if not commits:
         return "From a history without commits"
     last = max(commits, key=commits.__getitem__)

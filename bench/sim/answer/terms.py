@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.plan.trials import accel_of
 from bench.scenario.fields import canonical_label
 from bench.sim.answer.form import Drawn, drawn
 from bench.sim.model.file import Model, assumed_sentences
@@ -107,7 +108,7 @@ def choose_baseline(targets: Sequence[str], given: str | None) -> str:
 
 def is_emulated(label: str) -> bool:
     """Whether the boxes of a target have an emulated CPU: their times have a shape and no size."""
-    return label.endswith(f"/{_EMULATED}")
+    return accel_of(label) == _EMULATED
 
 
 def refuse_emulated_machine(option: str, target: str) -> None:

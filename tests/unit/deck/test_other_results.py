@@ -98,6 +98,18 @@ def test_control_characters_of_a_comparison_reach_no_figure_and_no_slide(tmp_pat
         assert letter not in said, letter
 
 
+def test_a_comparison_whose_ratios_are_all_infinite_has_tables_alone(tmp_path: Path) -> None:
+    place = _compared(tmp_path)
+    data = json.loads((place / "comparison.json").read_text(encoding="utf-8"))
+    for row in data["rows"]:
+        row.update(ratio=None, interval=[1.0, None])
+    (place / "comparison.json").write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(UsageError, match="no ratio of it is a finite number above 0") as caught:
+        figures_of(place, TALK)
+    assert "boxbench slides" in caught.value.hint
+    assert _by_key(deck_of([place], png=False))["answer"].table is not None
+
+
 def test_a_comparison_of_an_older_version_is_told(tmp_path: Path) -> None:
     file = _compared(tmp_path) / "comparison.json"
     data = json.loads(file.read_text(encoding="utf-8"))
@@ -141,6 +153,13 @@ def test_a_floor_has_its_figure_its_table_and_every_size(tmp_path: Path) -> None
     assert slides["repeat"].source.command == "boxbench floor hello"
     text = repr([(slide.sentence, slide.table, slide.notes) for slide in slides.values()])
     assert "\\x1b" not in text
+
+
+def test_a_floor_that_one_boot_confirmed_says_so(tmp_path: Path) -> None:
+    found = floors_of(found_floor())
+    write_floors(tmp_path, found.model_copy(update={"terms": found.terms.model_copy(update={"confirmations": 1})}))
+    question = _by_key(deck_of([tmp_path], png=False))["question"]
+    assert question.lines[-1] == "At a floor the one boot had to work."
 
 
 def test_floors_of_which_nothing_was_tried_are_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.analysis.sources import NO_BOX_JUDGED
+from bench.deck.history import checked_history
 from bench.deck.made import repeat_slide
 from bench.deck.reading import deck_of, kind_of
 from bench.deck.slides import Deck, Slide, Source
@@ -17,6 +18,7 @@ from bench.gate.result import write_result
 from bench.history.line import HistoryError
 from bench.history.store import DirectoryStore, add_line
 from bench.records.record import Failure
+from bench.render.commands.history import history_content
 from bench.render.figures.base import Figure
 from bench.render.figures.shown import choosing
 from bench.util.errors import CampaignError, RecordError, UsageError
@@ -87,6 +89,27 @@ def test_one_box_that_is_shown_keeps_the_baseline_of_its_scenario(tmp_path: Path
     assert shown.figure.name == "hello-ratios"
     assert {row[2] for row in shown.figure.table[1:]} == {base}
     assert answer_of(base).sentence == f"hello: nothing is shown that {base} could be compared with."
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_of_several_baselines_each_is_said_with_its_scenarios_of_which_boxes_are_shown(tmp_path: Path) -> None:
+    manifest = make_manifest(("hello", "web", "other"))
+    place = write_campaign(tmp_path / "three", manifest, make_records(manifest))
+
+    def told(**baselines: str) -> str:
+        changed = {
+            name: entry.model_copy(
+                update={"scenario": entry.scenario.model_copy(update={"baseline": baselines.get(name, "process")})}
+            )
+            for name, entry in manifest.scenarios.items()
+        }
+        text = manifest.model_copy(update={"scenarios": changed}).model_dump_json()
+        (place / "manifest.json").write_text(text, encoding="utf-8")
+        with choosing(("process", "docker")):
+            return deck_of([place], png=False).slides[0].lines[0]
+
+    assert told().endswith(" Ratios are against process.")
+    assert told(web="docker").endswith(" Ratios are against process (hello, other) and docker (web).")
 
 
 def _pairs(slide: Slide) -> dict[str, str]:
@@ -316,6 +339,20 @@ def test_a_green_gate_has_no_slide_of_a_bad_row(tmp_path: Path) -> None:
     deck = deck_of([tmp_path])
     assert "row-1" not in {slide.key for slide in deck.slides}
     assert deck.slides[1].sentence.startswith("NOT REGRESSED")
+
+
+def test_the_last_commit_of_a_history_is_the_last_in_time_whatever_its_zone(tmp_path: Path) -> None:
+    early, late = make_history([100.0] * 2)
+    changed = [
+        line.model_copy(update={"commit": line.commit.model_copy(update={"committed_at": time})})
+        for line, time in ((early, "2026-01-02T01:00:00+00:00"), (late, "2026-01-01T23:00:00-05:00"))
+    ]
+    for line in changed:
+        add_line(DirectoryStore(tmp_path), line)
+    checked = checked_history(tmp_path)
+    assert [commit.id for commit in checked.series[0].commits] == [early.commit.id, late.commit.id]
+    assert f"the last one {late.commit.id[:12]}," in history_content(checked, "boxbench history check").provenance
+    assert deck_of([tmp_path], png=False).date == "2026-01-01"
 
 
 def test_a_history_shows_what_changed_first(tmp_path: Path) -> None:

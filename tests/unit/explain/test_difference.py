@@ -16,7 +16,7 @@ from rich.console import Console
 from bench.analysis.results import NotComparableError
 from bench.anatomy.model import Anatomy, CellAnatomy, Overhead, StartAnatomy, write_anatomy
 from bench.explain.cells import CampaignCell, pairs, split_name
-from bench.explain.difference import Explanation, common_chain, explain_difference
+from bench.explain.difference import Explanation, common_chain, explain_difference, is_doubt
 from bench.records.campaign import read_records
 from bench.records.manifest import Manifest, read_manifest
 from bench.records.record import Endpoint, Record
@@ -199,16 +199,17 @@ def test_other_hosts_limits_and_sources_need_force_and_become_notes(tmp_path: Pa
         explained(f"{left}:docker", f"{right}:docker")
     assert "different limits: cpus 1 and 2; different limits: memory 256 MiB and 128 MiB" in caught.value.message
     assert "--force" in caught.value.hint
-    notes = " ".join(explained(f"{left}:docker", f"{right}:docker", force=True).notes)
+    found = explained(f"{left}:docker", f"{right}:docker", force=True).notes
+    assert sum(map(is_doubt, found)) == 3, "a deck shows these beside its numbers"
+    notes = " ".join(found)
     assert "different hosts" in notes
     assert "different limits" in notes
 
 
 def test_other_accelerators_and_versions_become_notes(tmp_path: Path) -> None:
     left = campaign(tmp_path / "a")
-    assert any(
-        "different accelerators: native and tcg" in note for note in explained(f"{left}:docker", ":libvirt").notes
-    )
+    doubts = [note for note in explained(f"{left}:docker", ":libvirt").notes if is_doubt(note)]
+    assert "different accelerators: native and tcg" in doubts
     right = campaign(tmp_path / "b", identity="beef0001", change={"targets": {"docker": {"engine": "Docker 99"}}})
     notes = explained(f"{left}:docker", f"{right}:docker").notes
     assert "engine: Docker Engine 26.1.5 → Docker 99" in notes

@@ -9,13 +9,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bench.plan.trials import Cell, Trial, build_plan
+from bench.plan.trials import Cell, Trial, accel_of, build_plan
 
 NAMES = ("a", "b", "c")
 
 
 def _cells(scenario: str, count: int) -> list[Cell]:
     return [Cell(scenario=scenario, target=f"target{number}", accel="native") for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("label", "accel"),
+    [
+        ("libvirt/tcg", "tcg"),
+        ("hello/libvirt/tcg{cache=cold}", "tcg"),
+        ("libvirt/tcg cache=cold", "tcg"),
+        ("libvirt/icount, first start", "icount"),
+        ("web/libvirt[nic=virtio]/kvm", "kvm"),
+        ("hello/docker{path=/tcg,cache=cold}", "native"),
+        ("hello/tcg-runner", "native"),
+        ("docker", "native"),
+    ],
+)
+def test_a_label_names_its_accelerator(label: str, accel: str) -> None:
+    assert accel_of(label) == accel
+
+
+def test_the_key_of_a_cell_names_its_accelerator() -> None:
+    for accel in ("native", "kvm", "tcg", "icount"):
+        cell = Cell(scenario="hello", target="libvirt", accel=accel, factors={"cache": "cold"})
+        assert accel_of(cell.key) == accel_of(cell.box) == accel
 
 
 @st.composite

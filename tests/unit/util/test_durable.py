@@ -94,7 +94,9 @@ def test_a_descriptor_is_a_place_for_a_result_wherever_its_file_lies(
         check_result_place(tmp_path / "log", hint="choose another place")
 
 
-@pytest.mark.parametrize("name", ["/dev/null", "missing/file", "/dev/fd/x", "/proc/1/fd/1", "loop"])
+@pytest.mark.parametrize(
+    "name", ["/dev/null", "missing/file", "/dev/fd/x", "/dev/fd/0_0", "/dev/fd/+0", "/proc/1/fd/1", "loop"]
+)
 def test_other_names_are_no_descriptors(name: str, tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     assert descriptor_at(tmp_path / name) is None
