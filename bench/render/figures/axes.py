@@ -1,4 +1,4 @@
-"""Axes of durations: their scale, limits and ticks."""
+"""Axes of durations and of ratios: their scale, limits and ticks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ LOG_FROM: Final = 10.0
 """From this ratio on an axis is logarithmic, since the fast boxes would be one line on a linear one."""
 _TICK_IN: Final = 0.62
 """The width of a tick's label with some room beside it, such as ``200 ms``."""
+_RATIO_IN: Final = 0.5
+"""The same of a ratio, such as ``200×``."""
 
 
 def ticks_in(axes: Axes, most: int, *, each_in: float = _TICK_IN) -> int:
@@ -51,6 +53,26 @@ def time_axis(axes: Axes, values: Sequence[float], *, pad: float = 1.25, which: 
     axis.set_major_formatter(lambda value, _: tick(value, "ns"))
     axis.set_minor_locator(NullLocator())
     axes.tick_params(axis=which, labelsize=9)
+
+
+def ratio_axis(axes: Axes, low: float, high: float, *, pad: float) -> None:
+    """Make the x axis a logarithmic one of ratios from ``low`` to ``high``, > 0, with a tick at 1 when that is within.
+
+    Args:
+        pad: the room at each end, a ratio.
+    """
+    from matplotlib.ticker import LogLocator, NullLocator  # noqa: PLC0415
+
+    axes.set_xscale("log")
+    axes.set_xlim(low / pad, high * pad)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{tick(value, '')}×")
+    axes.xaxis.set_minor_locator(NullLocator())
+    width, decades = float(axes.bbox.width) / axes.figure.dpi, math.log10(high / low)
+    if width < _RATIO_IN * decades:
+        axes.xaxis.set_major_locator(LogLocator(base=10 ** math.ceil(_RATIO_IN * decades / width)))
+    elif high / low < 30:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.tick_params(axis="x", labelsize=9)
 
 
 def tick(value: float, unit: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
+from bench.render.figures.axes import ratio_axis
 from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import GROUND, add_axes, canvas
 from bench.render.figures.data import Column, FigureData
@@ -123,12 +124,8 @@ def _scale(axes: Axes, rows: Sequence[ChangeRow]) -> None:
     ends = [end for row in rows for end in (row.low, row.high, *row.points) if end is not None and 0 < end < _FAR]
     values = [1.0, *(row.value for row in rows if 0 < row.value < _FAR), *ends]
     low, high = min(values), max(values)
-    wide = high / low > 4
-    if wide:
-        axes.set_xscale("log")
-        axes.set_xlim(low / 1.2, high * 1.2)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
-        axes.xaxis.set_minor_formatter(lambda _value, _position: "")
+    if high / low > 4:
+        ratio_axis(axes, low, high, pad=1.2)
     else:
         margin = max(high - low, 0.02) * 0.08
         axes.set_xlim(low - margin, high + margin)
@@ -137,7 +134,6 @@ def _scale(axes: Axes, rows: Sequence[ChangeRow]) -> None:
         axes.set_xticks([1 + change for change in changes if low - margin <= 1 + change <= high + margin])
         axes.xaxis.set_major_formatter(lambda value, _: _percent(value))
     axes.tick_params(axis="x", labelsize=9)
-    axes.axvline(1, color=MUTED, linewidth=1.2)
 
 
 def _percent(ratio: float) -> str:
@@ -155,10 +151,13 @@ def _fill(axes: Axes, rows: Sequence[ChangeRow]) -> None:
             0.012, at, group, transform=margin, size=9, color=MUTED, va="center", clip_on=False, bbox=dict(GROUND)
         )
         at += _HEAD_ROWS
+        begin = at
         for row in members:
             _mark(axes, at, row)
             places.append(at)
             at += 1
+        # Not beside the names of groups: a long one would touch the line.
+        axes.plot([1, 1], [begin - 0.5, at - 0.5], color=MUTED, linewidth=1.2, zorder=1.5)
     axes.set_yticks(places, ["\n".join(list(broken(row.label, _label_chars()))[:3]) for row in rows])
     axes.set_ylim(at - 0.4, -0.6)
     for tick in axes.get_yticklabels():

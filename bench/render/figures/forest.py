@@ -13,7 +13,7 @@ from bench.analysis.metrics import CPU, MEMORY, Metric, headline
 from bench.analysis.results import Analysis, Comparison
 from bench.analysis.verdicts import band
 from bench.plan.trials import Cell
-from bench.render.figures.axes import tick
+from bench.render.figures.axes import ratio_axis
 from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import GROUND, add_axes, canvas
 from bench.render.figures.labels import accelerators, label_width_in, row_labels, subtitle
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _ROW_IN: Final = 0.40
-_LABEL_IN: Final = 0.5
-"""The width of a tick's label with room beside it."""
 _MOST: Final = 8
 """Rows that a slide of this height has room for, titles of groups among them; a square has room for more."""
 _SLIDE_IN: Final = 3.6
@@ -147,24 +145,13 @@ def _base_label(rows: Sequence[Comparison]) -> str:
 
 
 def _scale(axes: Axes, rows: Sequence[Comparison]) -> None:
-    from matplotlib.ticker import LogLocator, NullLocator  # noqa: PLC0415
-
     points = [1.0]
     for row in rows:
         if row.ratio:
             interval = row.ratio.interval
             points += [x for x in (interval.low, interval.high, *row.ratio.block_ratios) if 0 < x < math.inf]
     low, high = min(points), max(points)
-    axes.set_xscale("log")
-    axes.set_xlim(low / 1.3, high * 1.3)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{tick(value, '')}×")
-    axes.xaxis.set_minor_locator(NullLocator())
-    width, decades = float(axes.bbox.width) / axes.figure.dpi, math.log10(high / low)
-    if width < _LABEL_IN * decades:
-        axes.xaxis.set_major_locator(LogLocator(base=10 ** math.ceil(_LABEL_IN * decades / width)))
-    elif high / low < 30:
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.tick_params(axis="x", labelsize=9)
+    ratio_axis(axes, low, high, pad=1.3)
     axes.axvspan(*band(TOLERANCE), color=GRID, linewidth=0)
     axes.axvline(1, color=MUTED, linewidth=1.2)
 

@@ -73,3 +73,26 @@ def test_in_one_column_of_a_paper_axes_have_room() -> None:
     assert found is not None
     (axes,) = found.canvas.axes
     assert axes.get_position().width * PAPER_NARROW.width_in > 1.5
+
+
+def test_every_tick_of_a_wide_axis_has_its_label_and_1_is_among_them() -> None:
+    found = drawn([row(0, 0.9), row(1, 4.2)])
+    assert found is not None
+    (axes,) = found.canvas.axes
+    low, high = axes.get_xlim()
+    shown = [place for place in axes.get_xticks() if low <= place <= high]
+    labels = [axes.xaxis.get_major_formatter()(place, None) for place in shown]
+    assert labels == ["1×", "2×", "5×"]
+    assert list(axes.get_xticks(minor=True)) == []
+
+
+def test_the_line_of_no_change_is_not_beside_the_names_of_groups() -> None:
+    groups = ("time", "memory, of every process of the box")
+    found = drawn([row(number, group=group) for number, group in enumerate(groups)])
+    assert found is not None
+    (axes,) = found.canvas.axes
+    names = [text.get_position()[1] for text in axes.texts if text.get_text() in groups]
+    extents = [line.get_path().get_extents() for line in axes.lines]
+    lines = [box for box in extents if box.x0 == box.x1 == 1 and box.y0 != box.y1]
+    assert len(names) == len(lines) == 2
+    assert not any(line.y0 <= name <= line.y1 for name in names for line in lines)
