@@ -5,7 +5,8 @@
  *
  * It starts containerd, waits until it serves, and starts dockerd. dockerd can start a containerd of its own, but gives up
  * after 15 s, which can be too few for an emulated CPU on a busy host. The wait here has no limit; the host has one
- * (ANSWER_TIMEOUT_S).
+ * (ANSWER_TIMEOUT_S). At the end dockerd has limits of its own; a containerd that does not end is ended with the VM by
+ * the host (STOP_PATIENCE_S).
  *
  * It listens on the Engine's socket itself and passes the open socket to dockerd (`-H fd://`). A client that connects
  * before dockerd is up waits, and need not poll. It relays bytes between dockerd and the virtio-serial port

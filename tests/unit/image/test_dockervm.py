@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import signal
 import socket
+import struct
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -143,11 +146,18 @@ def starting(starter: Path, containerd: str) -> Iterator[Popen[bytes]]:
         proc.stop(process)
 
 
+def _unread(sender: socket.socket) -> int:
+    """So many bytes of memory are held by what nobody has received yet: unix(7), SIOCOUTQ."""
+    (held,) = struct.unpack("i", fcntl.ioctl(sender, termios.TIOCOUTQ, bytes(4)))
+    return int(held)
+
+
 def notify(path: Path, text: bytes) -> None:
-    """Tell as a service does."""
+    """Tell as a service does, and wait until it is received."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         wait_until(path.exists, "the socket for notices")
         sender.sendto(text, str(path))
+        wait_until(lambda: _unread(sender) == 0, "the program takes the notice")
 
 
 def test_containerd_may_take_as_long_as_it_lives(starter: Path) -> None:
@@ -157,10 +167,24 @@ def test_containerd_may_take_as_long_as_it_lives(starter: Path) -> None:
         wait_until(lambda: called.exists() and called.read_text().endswith("\n"), "containerd's start")
         assert called.read_text() == f"--config containerd.toml {notice}\n"
         notify(notice, b"STATUS=still loading")
-        assert process.poll() is None
         notify(notice, b"READY=1")
         assert process.communicate(timeout=LIMIT_S) == (b"serves\n", b"")
         assert process.returncode == 0
+
+
+def _pid(file: Path) -> int:
+    """Of the containerd that writes it into this file."""
+    wait_until(lambda: file.exists() and file.read_text().endswith("\n"), "containerd's start")
+    return int(file.read_text())
+
+
+def test_another_notice_does_not_say_that_containerd_serves(starter: Path) -> None:
+    with starting(starter, f"echo $$ > {starter.with_name('pid')}; exec sleep 1000") as process:
+        pid = _pid(starter.with_name("pid"))
+        notify(starter.with_name("notice"), b"STATUS=still loading")
+        os.kill(pid, signal.SIGKILL)
+        assert process.communicate(timeout=LIMIT_S) == (b"", b"dockervm: containerd ended with status 137\n")
+        assert process.returncode == 1
 
 
 def test_a_containerd_that_ends_before_it_serves_is_an_error(starter: Path) -> None:
@@ -170,10 +194,9 @@ def test_a_containerd_that_ends_before_it_serves_is_an_error(starter: Path) -> N
 
 
 def test_a_stop_while_containerd_starts_ends_both(starter: Path) -> None:
-    pid = starter.with_name("pid")
-    with starting(starter, f"echo $$ > {pid}; exec sleep 1000") as process:
-        wait_until(lambda: pid.exists() and pid.read_text().endswith("\n"), "containerd's start")
+    with starting(starter, f"echo $$ > {starter.with_name('pid')}; exec sleep 1000") as process:
+        pid = _pid(starter.with_name("pid"))
         process.terminate()
         assert process.communicate(timeout=LIMIT_S) == (b"", b"")
         assert process.returncode == 0
-        assert not Path(f"/proc/{pid.read_text().strip()}").exists()
+        assert not Path(f"/proc/{pid}").exists()
