@@ -13,6 +13,7 @@ from bench.render.commands.page import PAGE, Content, Part, write_beside
 from bench.render.figures.base import Drawing
 from bench.render.figures.floors import draw
 from bench.render.figures.foot import with_foot
+from bench.render.html import whole
 from bench.render.results import draw_all
 from bench.render.text import clean, file_stem
 
@@ -53,7 +54,8 @@ def floor_content(floors: Floors, directory: Path) -> Content:
                     anchor=f"tried-{file_stem(one.box)}",
                     title=f"{clean(one.box)}: {one.tries} boots",
                     link=clean(one.box),
-                    table=level_rows(one),
+                    # The long reasons would leave sizes no room for number and unit in one line.
+                    table=tuple(tuple(map(whole, row)) for row in level_rows(one)),
                     numbers=False,
                 )
                 for one in floors.floors

@@ -8,12 +8,13 @@ import pytest
 
 from bench.deck.figures import figures_of
 from bench.floor.model import Level, TargetFloor, write_floors
+from bench.render.commands.floor_page import floor_content
 from bench.render.figures.base import Figure, finish
 from bench.render.figures.floors import draw
 from bench.render.figures.settings import styled
 from bench.render.figures.style import STYLES, TALK, using
 from bench.util.errors import CampaignError
-from tests.floors import MIB, floors_of
+from tests.floors import MIB, floors_of, found_floor
 
 
 def target(box: str, floor: int | None, *levels: tuple[int, int], outcome: str = "found") -> TargetFloor:
@@ -87,3 +88,10 @@ def test_the_figure_of_a_directory(tmp_path: Path) -> None:
     assert figure.data.column("worked") == (0, 1, 3, 3, 0, 1)
     assert figure.data.column("floor")[-1] is None
     assert "boxbench floor hello" in figure.foot
+
+
+def test_sizes_that_were_tried_are_not_broken_before_their_unit(tmp_path: Path) -> None:
+    tried = next(part for part in floor_content(floors_of(found_floor()), tmp_path).parts if part.numbers is False)
+    sizes = [row[0] for row in tried.table[1:]]
+    assert sizes
+    assert all("B" in size and "\u00a0" in size and " " not in size for size in sizes)
