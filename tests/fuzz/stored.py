@@ -10,13 +10,18 @@ from datetime import date
 from functools import cache, partial
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Final
 from unittest.mock import patch
+from xml.etree import ElementTree
 
 from rich.console import Console, RenderableType
 
 from bench.anatomy.model import FILE as ANATOMY_FILE
 from bench.anatomy.model import read_anatomy, write_anatomy
+from bench.compare.stored import FILE as COMPARISON_FILE
+from bench.deck.reading import deck_of
+from bench.explain.stored import FILE as EXPLANATION_FILE
 from bench.export.annotations import commands
 from bench.export.base import make_table
 from bench.export.formats import FORMATS, export_from, read_gate
@@ -34,6 +39,7 @@ from bench.records.campaign import RECORDS, Campaign, read_campaign, read_record
 from bench.records.manifest import MANIFEST, Manifest, read_manifest
 from bench.records.record import parse_record
 from bench.render.commands.anatomy import view_anatomy
+from bench.render.commands.compare import comparison_json
 from bench.render.commands.gate import gate_report
 from bench.render.commands.history import checked_json, view_history
 from bench.render.commands.instructions import view_counts
@@ -43,6 +49,7 @@ from tests.factories import HOSTILE, make_manifest, make_records
 from tests.fuzz import mutate
 from tests.fuzz.reader import Reader, again, same
 from tests.histories import HOST, OTHER_HOST, make_history
+from tests.unit.compare.test_compare import SLOW, compared, write
 from tests.unit.export.test_gate import FASTER, GREEN, RED, UNSURE, make_gate
 from tests.unit.gate.test_icount import LESS
 from tests.unit.gate.test_icount import RED as RED_COUNT
@@ -251,6 +258,49 @@ def _check_floors(data: bytes, scratch: Path) -> None:
     same(again(lambda: read_floors(scratch)), found)
 
 
+@cache
+def comparisons() -> tuple[bytes, ...]:
+    """A comparison of two campaigns, of which the second is slower."""
+    with TemporaryDirectory() as scratch:
+        place = Path(scratch)
+        found = compared(write(place / "a"), write(place / "b", SLOW, identity="c0ffee43", seed=2))
+        content = comparison_json(found)
+    return tuple(json.dumps(one).encode() for one in (content, content | {"answer": HOSTILE, "told": [HOSTILE]}))
+
+
+@cache
+def explanations() -> tuple[bytes, ...]:
+    """One explanation, whose second step has no interval."""
+    part = {
+        "name": "requested-ready", "label": HOSTILE, "a_ns": 1e8, "b_ns": 1.5e8, "change_ns": 5e7,
+        "interval_ns": {"low": 4e7, "high": None, "level": 0.95}, "share": 0.5, "n": 7, "verdict": "slower",
+    }  # fmt: skip
+    other = part | {"interval_ns": None, "share": None, "verdict": "cannot tell"}
+    one = {
+        "a": "hello/docker", "b": "hello/libvirt/tcg", "endpoint": "ready", "paired": True, "total": part,
+        "phases": [part, other], "steps": [other], "notes": [HOSTILE],
+    }  # fmt: skip
+    return (json.dumps([one]).encode(),)
+
+
+def _check_slides(name: str, data: bytes, scratch: Path) -> None:
+    """What a deck is made of this file; no control character reaches a slide."""
+    place = scratch / name.removesuffix(".json")
+    place.mkdir(exist_ok=True)
+    (place / name).write_bytes(data)
+    for slide in deck_of([place], png=False).slides:
+        said = (
+            slide.sentence,
+            *slide.lines,
+            slide.caveat,
+            slide.alt,
+            *(cell for row in slide.table or () for cell in row),
+        )
+        assert not [letter for text in (*said, slide.notes.replace("\n", " ")) for letter in text if letter < " "]
+        if slide.figure is not None:
+            ElementTree.fromstring(slide.figure.light_svg)
+
+
 def anatomies() -> tuple[bytes, ...]:
     """One anatomy."""
     return (ANATOMY.model_dump_json().encode(),)
@@ -335,6 +385,20 @@ READERS: Final = (
         mutate.mixed(mutate.structure, mutate.text),
         _check_anatomy,
         share=12,
+    ),
+    Reader(
+        COMPARISON_FILE,
+        comparisons,
+        mutate.mixed(mutate.structure, mutate.text),
+        partial(_check_slides, COMPARISON_FILE),
+        share=3,
+    ),
+    Reader(
+        EXPLANATION_FILE,
+        explanations,
+        mutate.mixed(mutate.structure, mutate.text),
+        partial(_check_slides, EXPLANATION_FILE),
+        share=3,
     ),
     Reader("history", histories, mutate.records, _check_history, share=12),
     Reader(
