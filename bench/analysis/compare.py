@@ -97,7 +97,12 @@ def caveats(base: Cell, other: Cell) -> tuple[str, ...]:
     """Notes that belong beside a ratio of two cells; empty when both have the same accelerator."""
     if base.accel == other.accel:
         return ()
-    return tuple(_CAVEATS[accel] for accel in sorted({base.accel, other.accel}) if accel in _CAVEATS)
+    return tuple(sorted(filter(None, {caveat_of(base), caveat_of(other)})))
+
+
+def caveat_of(cell: Cell) -> str:
+    """What belongs beside each ratio of this cell to one with another accelerator; empty for a real CPU."""
+    return _CAVEATS.get(cell.accel, "")
 
 
 def _pairs(cells: Sequence[Cell], base: str) -> Iterable[tuple[Cell, Cell]]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.analysis.compare import caveat_of
 from bench.analysis.ledger import memory_metric, residents_of
 from bench.analysis.metrics import CPU, DISK, headline
 from bench.analysis.results import Analysis, CellSummary, Comparison
@@ -123,6 +124,11 @@ def _date(text: str) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at.tzinfo else clean(text)
 
 
+def _subject(found: Comparison, note: str) -> Cell:
+    """The box that a note is about: a baseline with an emulated CPU makes no other box an emulated one."""
+    return found.baseline if note == caveat_of(found.baseline) != caveat_of(found.other) else found.other
+
+
 def _section(analysis: Analysis, name: str) -> Section:
     scenario = analysis.scenario(name)
     metric = headline(scenario)
@@ -131,7 +137,7 @@ def _section(analysis: Analysis, name: str) -> Section:
     answer = with_exercise(answer_of(analysis, name, metric), analysis, name)
     answer = resident_answer(answer, analysis, name)
     notes = dict.fromkeys(
-        f"{cell_label(cell)}: {clean(note)}"
+        f"{cell_label(_subject(found, note))}: {clean(note)}"
         for cell in cells
         if (found := analysis.comparison(cell, metric)) is not None
         for note in found.notes

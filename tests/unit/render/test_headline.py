@@ -141,3 +141,13 @@ def test_a_table_says_that_a_baseline_is_emulated() -> None:
     real = make_manifest(("hello",), (PROCESS, DOCKER))
     (plain,) = build_view(analyse(real, make_records(real, (PROCESS, DOCKER), troubles=False))).sections
     assert "emulated" not in plain.columns
+
+
+def test_a_baseline_with_an_emulated_cpu_makes_no_other_box_an_emulated_one() -> None:
+    manifest = make_manifest(("hello",), (PROCESS, LIBVIRT), blocks=1)
+    entry = manifest.scenarios["hello"]
+    against = entry.model_copy(update={"scenario": entry.scenario.model_copy(update={"baseline": "libvirt"})})
+    manifest = manifest.model_copy(update={"scenarios": {"hello": against}})
+    notes = build_view(analyse(manifest, make_records(manifest, (PROCESS, LIBVIRT)))).sections[0].notes
+    assert "libvirt/tcg: tcg: emulated CPU, not what KVM would cost" in notes
+    assert not [note for note in notes if note.startswith("process: tcg")]
