@@ -11,7 +11,7 @@ from bench.analysis.phases import Phase, phases_of
 from bench.analysis.results import Analysis
 from bench.plan.trials import Cell
 from bench.records.record import Endpoint
-from bench.render.figures.axes import tick
+from bench.render.figures.axes import tick, ticks_in
 from bench.render.figures.base import Drawing
 from bench.render.figures.canvas import add_axes, canvas, corner
 from bench.render.figures.labels import accelerators, holds, label_width_in, legend_in, row_labels, row_texts, subtitle
@@ -169,6 +169,7 @@ def _on_one_scale(axes: Axes, cells: list[Cell], stacks: Stacks) -> None:
         )
     row_labels(axes, cells)
     axes.set_xlim(0, max(stacks[cell.key][-1].ends_ns for cell in cells) * 1.02)
+    axes.locator_params(axis="x", nbins=ticks_in(axes, 8))
     axes.xaxis.set_major_formatter(lambda value, _: tick(value, "ns"))
     axes.tick_params(axis="x", labelsize=9)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,11 +14,12 @@ import pytest
 
 from bench.analysis.analyse import analyse
 from bench.analysis.results import Analysis
+from bench.records.record import Endpoint
 from bench.render.figure_files import write_figures
 from bench.render.figures import STYLES, campaign_figures
 from bench.render.figures.data import CONVENTIONS
 from bench.util.errors import UsageError
-from tests.factories import SIX, make_manifest, make_records
+from tests.factories import DOCKER, PROCESS, SIX, make_manifest, make_records
 
 _SIZE = re.compile(r"font-size: ([\d.]+)px")
 
@@ -48,6 +51,28 @@ def test_heads_of_columns_stay_at_the_axes_however_high_a_row_is() -> None:
     (head,) = (text for text in axes.texts if text.get_text() == "CPU")
     above_pt = (head.get_window_extent().y1 - axes.bbox.y1) * 72 / canvas.dpi
     assert 0 < above_pt < 16
+
+
+@pytest.mark.parametrize("name", ["page", "paper", "paper-wide"])
+def test_no_two_ticks_of_phases_meet(name: str) -> None:
+    docker = replace(DOCKER, spread=0.001, instants_ms={Endpoint.INIT: 190.0, Endpoint.READY: 204.0})
+    boxes = (PROCESS, docker, replace(docker, target="namespaces[user=true]"))
+    manifest = make_manifest(("hello",), boxes)
+    found = analyse(manifest, make_records(manifest, boxes, troubles=False))
+    (figure,) = campaign_figures(found, style=STYLES[name], only=["hello-phases"], keep=True)
+    assert figure.drawing is not None
+    figure.drawing.canvas.draw_without_rendering()
+    for axes in figure.drawing.canvas.axes:
+        low, high = axes.get_xlim()
+        there = [
+            text.get_window_extent()
+            for at, text in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+            if low <= at <= high
+        ]
+        assert len(there) >= 2
+        assert all(one.x1 < other.x0 for one, other in pairwise(there)), [
+            text.get_text() for text in axes.get_xticklabels()
+        ]
 
 
 def test_text_is_text_and_the_numbers_follow_the_kind(analysis: Analysis) -> None:
