@@ -61,7 +61,7 @@ class _CpuPlan(NamedTuple):
     plain: tuple[str, ...]
     idle: tuple[str, ...]
     windows: tuple[_CpuKeys, ...]
-    """Those from which something follows."""
+    """The windows with the host's or the VMM's CPU time. Of the others nothing more can be computed."""
 
 
 _CPU_KEYS: Final = tuple(
@@ -163,7 +163,7 @@ def cpu_used(used_ns: Mapping[str, int]) -> dict[str, int]:
 
 @lru_cache(maxsize=256)
 def _cpu_plan(keys: tuple[str, ...]) -> _CpuPlan:
-    """Most records of a campaign have the same keys."""
+    """How the CPU time of records with these keys is counted. It is kept, since most records have the same keys."""
     used = [key for key in keys if not key.endswith(_WINDOW)]
     return _CpuPlan(
         plain=tuple(key for key in used if not key.startswith(_IDLE)),

@@ -35,7 +35,11 @@ class StoredDifference(_Stored):
 
 
 class StoredSummary(_Stored):
-    """A median in ns or bytes, and as ``text`` with its interval. None: beyond the limit; of ``interval``: none."""
+    """A median in ns or bytes, and as ``text`` with its interval.
+
+    ``median``, or an end of ``interval``, is None where it is beyond the time limit. ``interval`` is None where boots
+    are too few for one.
+    """
 
     cell: Label
     n: int

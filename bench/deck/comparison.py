@@ -21,7 +21,7 @@ from bench.sim.answer.words import count_text
 
 _UNPAIRED: Final = "Unpaired: what differs between two sittings as such is in no interval."
 _LONGEST: Final = 2000
-"""Characters of a text of the file."""
+"""The most characters that a slide takes of one text of the file."""
 _MOST_METRICS: Final = 12
 """Metrics with a backup slide."""
 
